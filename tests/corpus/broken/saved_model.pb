@@ -1,0 +1,4 @@
+%
+"serve*2.16.1
+
+xPlaceholder
