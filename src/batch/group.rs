@@ -1,0 +1,131 @@
+//! Groups of records that no file gave: made up, doubled, or one record of another group.
+
+use ndarray::{ArrayD, Axis, Slice, concatenate};
+
+use crate::model::signature::Signature;
+use crate::model::tensor::Tensor;
+
+use super::encode::Group;
+use super::feed::{BatchAxis, Kind, kind};
+
+/// Applies `$body` to the array inside a tensor and wraps the result as the same dtype.
+macro_rules! map_array {
+    ($tensor:expr, $array:ident => $body:expr) => {
+        match $tensor {
+            Tensor::Float32($array) => Tensor::Float32($body),
+            Tensor::Float64($array) => Tensor::Float64($body),
+            Tensor::Float16($array) => Tensor::Float16($body),
+            Tensor::Bfloat16($array) => Tensor::Bfloat16($body),
+            Tensor::Int8($array) => Tensor::Int8($body),
+            Tensor::Int16($array) => Tensor::Int16($body),
+            Tensor::Int32($array) => Tensor::Int32($body),
+            Tensor::Int64($array) => Tensor::Int64($body),
+            Tensor::Uint8($array) => Tensor::Uint8($body),
+            Tensor::Uint16($array) => Tensor::Uint16($body),
+            Tensor::Uint32($array) => Tensor::Uint32($body),
+            Tensor::Uint64($array) => Tensor::Uint64($body),
+            Tensor::Bool($array) => Tensor::Bool($body),
+            Tensor::String($array) => Tensor::String($body),
+        }
+    };
+}
+
+impl Group {
+    /// `records` records of zeros, `false` and empty strings; free dimensions count 1. Inputs
+    /// without a batch axis are taken from `given`, where it has them.
+    pub fn made_up(signature: &Signature, batch: BatchAxis, records: usize, given: impl Fn(usize) -> Option<Tensor>) -> Group {
+        let rows = match batch {
+            BatchAxis::Fixed(size) => size,
+            BatchAxis::Free => records,
+        };
+        let input = |(index, port): (usize, &crate::model::signature::Port)| {
+            let (dtype, _) = port.tensor()?;
+            let sizes = |dims: &[Option<usize>]| dims.iter().map(|dim| dim.unwrap_or(1)).collect::<Vec<_>>();
+            match (given(index), kind(port, batch)) {
+                (Some(tensor), _) => Some(tensor),
+                (None, Kind::Once(dims)) => Some(Tensor::zeros(dtype, &sizes(&dims))),
+                (None, Kind::PerRecord(dims)) => {
+                    let shape: Vec<usize> = std::iter::once(rows).chain(sizes(&dims)).collect();
+                    Some(Tensor::zeros(dtype, &shape))
+                }
+            }
+        };
+        let inputs = signature.inputs.iter().enumerate().filter_map(input).collect();
+        Group { records: records.min(rows), inputs }
+    }
+
+    /// The same records twice over. `counts[i]` says whether input `i` has a batch axis.
+    #[must_use]
+    pub fn doubled(&self, counts: &[bool]) -> Group {
+        fn twice<T: Clone>(array: &ArrayD<T>) -> ArrayD<T> {
+            concatenate(Axis(0), &[array.view(), array.view()]).unwrap_or_else(|_| array.clone())
+        }
+        let input = |(tensor, counts): (&Tensor, &bool)| {
+            if *counts { map_array!(tensor, array => twice(array)) } else { tensor.clone() }
+        };
+        Group {
+            records: self.records * 2,
+            inputs: self.inputs.iter().zip(counts).map(input).collect(),
+        }
+    }
+
+    /// Record `index` alone, repeated where the batch is fixed.
+    #[must_use]
+    pub fn only(&self, index: usize, counts: &[bool], batch: BatchAxis) -> Group {
+        let rows = match batch {
+            BatchAxis::Fixed(size) => size,
+            BatchAxis::Free => 1,
+        };
+        fn alone<T: Clone>(array: &ArrayD<T>, index: usize, rows: usize) -> ArrayD<T> {
+            let row = array.slice_axis(Axis(0), Slice::from(index..index + 1));
+            concatenate(Axis(0), &vec![row.view(); rows]).unwrap_or_else(|_| row.to_owned())
+        }
+        let input = |(tensor, counts): (&Tensor, &bool)| {
+            let there = tensor.shape().first().is_some_and(|size| index < *size);
+            if *counts && there { map_array!(tensor, array => alone(array, index, rows)) } else { tensor.clone() }
+        };
+        Group {
+            records: 1,
+            inputs: self.inputs.iter().zip(counts).map(input).collect(),
+        }
+    }
+
+    /// Rows of the tensors: the records and the padding after them.
+    pub fn rows(&self, batch: BatchAxis) -> usize {
+        match batch {
+            BatchAxis::Fixed(size) => size,
+            BatchAxis::Free => self.records,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    fn group() -> Group {
+        Group {
+            records: 2,
+            inputs: vec![
+                Tensor::Float32(array![[1.0, 2.0], [3.0, 4.0]].into_dyn()),
+                Tensor::Int64(array![7].into_dyn()),
+            ],
+        }
+    }
+
+    #[test]
+    fn only_inputs_with_a_batch_axis_are_doubled() {
+        let doubled = group().doubled(&[true, false]);
+        assert_eq!(doubled.records, 4);
+        let shapes: Vec<&[usize]> = doubled.inputs.iter().map(Tensor::shape).collect();
+        assert_eq!(shapes, [&[4, 2][..], &[1]]);
+    }
+
+    #[test]
+    fn one_record_fills_a_fixed_batch() {
+        let only = group().only(1, &[true, false], BatchAxis::Fixed(2));
+        let expected = Tensor::Float32(array![[3.0, 4.0], [3.0, 4.0]].into_dyn());
+        assert_eq!(only.inputs.first(), Some(&expected));
+    }
+}

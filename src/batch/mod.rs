@@ -1,0 +1,19 @@
+//! Records to tensors and back: the middle of the way that `predict` and `serve` share.
+//!
+//! Knows neither files nor HTTP: a record is a row of [`cell::Cell`]s, a prediction is a row of
+//! [`columns::Field`]s.
+//!
+//! ```text
+//! cells -> plan -> encode -> Model::run -> columns (decide) -> write
+//! ```
+
+pub mod cell;
+pub mod columns;
+pub mod decide;
+pub mod encode;
+pub mod feed;
+pub mod group;
+pub mod names;
+pub mod nested;
+pub mod plan;
+pub mod write;

@@ -1,0 +1,321 @@
+//! The command line as clap types: the one source of help, man pages and completions.
+//!
+//! Only what was typed is here; what it means is decided by the command that takes it.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done (a reader that closes the pipe early counts as done)
+  1  the data is wrong: a bad record, an absent column
+  2  the command line makes no sense
+  3  the model or ONNX Runtime cannot be used
+  4  reading or writing failed
+  128+n  ended by signal n";
+
+/// Puts trained models (ONNX) to work: scores files and pipes, says what a model expects.
+///
+/// Everything happens on this machine; nothing is ever sent anywhere.
+#[derive(Debug, Parser)]
+#[command(name = "mlserve", version, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Predict(Box<PredictArgs>),
+    Inspect(InspectArgs),
+}
+
+/// Score the records of CSV, TSV or JSONL files or of a pipe, on all cores, in input order
+///
+/// Columns find the model's inputs by name. What the model does not consume (ids, labels) is copied
+/// to the output beside the predictions. A bad record stops the run with its file, line and column,
+/// and leaves no half-written output.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct PredictArgs {
+    /// The model: an ONNX file (.onnx) or ONNX Runtime's own format (.ort)
+    pub model: PathBuf,
+
+    /// Files to score, in this order; standard input where there is none or for "-"
+    pub input: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub formats: FormatArgs,
+    #[command(flatten)]
+    pub columns: ColumnArgs,
+    #[command(flatten)]
+    pub values: ValueArgs,
+    #[command(flatten)]
+    pub predictions: PredictionArgs,
+    #[command(flatten)]
+    pub run: RunArgs,
+    #[command(flatten)]
+    pub runtime: RuntimeArgs,
+}
+
+/// How input and output are written.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Input and output")]
+pub struct FormatArgs {
+    /// Write to FILE instead of standard output; a file appears whole or not at all
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// Format of the input; by default from the file's extension or first bytes
+    #[arg(long, value_name = "FORMAT")]
+    pub from: Option<FormatName>,
+
+    /// Format of the output; by default from the extension of --output, else as the input
+    #[arg(long, value_name = "FORMAT")]
+    pub to: Option<FormatName>,
+
+    /// Character between the fields of CSV input, or "tab"; the output has the same
+    #[arg(short, long, value_name = "CHAR")]
+    pub delimiter: Option<Delimiter>,
+
+    /// Character between the fields of CSV output, or "tab"
+    #[arg(long, value_name = "CHAR")]
+    pub out_delimiter: Option<Delimiter>,
+
+    /// The first line is a record: columns are called 1, 2, 3... and the output has no header
+    #[arg(long)]
+    pub no_header: bool,
+
+    /// Write NaN as TEXT and infinities as inf in CSV; by default both are empty
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub nan_as: String,
+}
+
+/// Which columns are what.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Columns (a LIST is a,b,c or @FILE with one name a line)")]
+pub struct ColumnArgs {
+    /// Columns copied to the output: unused (what the model does not consume), all, none or a list
+    #[arg(long, value_name = "LIST", default_value = "unused")]
+    pub keep: NameList,
+
+    /// Columns of the model's one matrix input, in the model's order
+    #[arg(long, value_name = "LIST")]
+    pub features: Option<NameList>,
+
+    /// Columns that identify a record and are no features
+    #[arg(long, value_name = "LIST")]
+    pub id: Option<NameList>,
+
+    /// Column with the true label, which is no feature
+    #[arg(long, value_name = "LIST")]
+    pub label: Option<NameList>,
+
+    /// Further columns that are no features
+    #[arg(long, value_name = "LIST")]
+    pub exclude: Option<NameList>,
+
+    /// Score columns that the input lacks as missing values
+    #[arg(long)]
+    pub allow_missing_columns: bool,
+
+    /// Give an input that does not change from record to record (a scalar, a state)
+    #[arg(long, value_name = "NAME=JSON")]
+    pub set: Vec<Pair>,
+}
+
+/// How cells are read.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Values")]
+pub struct ValueArgs {
+    /// Texts that mean a missing value in numeric columns, besides the empty one
+    #[arg(long, value_name = "LIST")]
+    pub missing: Option<NameList>,
+
+    /// Apply --missing to string columns too
+    #[arg(long, requires = "missing")]
+    pub missing_in_strings: bool,
+
+    /// Read missing values of a column as VALUE
+    #[arg(long, value_name = "COLUMN=VALUE")]
+    pub fill: Vec<Pair>,
+
+    /// Accept numbers in quotes in JSON
+    #[arg(long)]
+    pub lenient: bool,
+}
+
+/// What of the predictions is shown.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Predictions")]
+pub struct PredictionArgs {
+    /// Model outputs to show; all by default
+    #[arg(long, value_name = "LIST")]
+    pub outputs: Option<NameList>,
+
+    /// Names of the classes, in the model's order
+    #[arg(long, value_name = "LIST")]
+    pub classes: Option<NameList>,
+
+    /// Apply a function to raw scores
+    #[arg(long, value_name = "FUNCTION")]
+    pub activation: Option<ActivationName>,
+
+    /// Decide for the positive class from this probability on (two classes)
+    #[arg(long, value_name = "P")]
+    pub threshold: Option<f64>,
+
+    /// Show only the K best classes and their scores
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "argmax")]
+    pub top: Option<u32>,
+
+    /// Show only the best class
+    #[arg(long)]
+    pub argmax: bool,
+}
+
+/// How the run goes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Run")]
+pub struct RunArgs {
+    /// Score only the first N records
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+
+    /// Print which column feeds which input and which columns come out; score nothing
+    #[arg(long)]
+    pub explain: bool,
+
+    /// Threads that score; by default as many as this process may use
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+
+    /// Records of one run of the model; the last bits of predictions may depend on it
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    pub batch_size: u32,
+
+    /// No progress bar, no notes, no closing line
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// Which ONNX Runtime is used.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "ONNX Runtime")]
+pub struct RuntimeArgs {
+    /// Use this ONNX Runtime library instead of the built-in one
+    #[arg(long, value_name = "PATH")]
+    pub runtime: Option<PathBuf>,
+
+    /// Use a runtime even if its version is known to give wrong answers
+    #[arg(long)]
+    pub allow_known_bad_runtime: bool,
+
+    /// Say more: -vv shows ONNX Runtime's own messages
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// Show what goes into a model, what comes out and what is inside
+///
+/// Reads only the file; ONNX Runtime is not started unless --check asks for it.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct InspectArgs {
+    /// The model: an ONNX file (.onnx) or ONNX Runtime's own format (.ort)
+    pub model: PathBuf,
+
+    /// Print JSON with stable keys
+    #[arg(long, conflicts_with = "example")]
+    pub json: bool,
+
+    /// Load the model into ONNX Runtime, run one made-up batch and report what happened
+    #[arg(long, conflicts_with = "example")]
+    pub check: bool,
+
+    /// Print a ready input for predict or the server instead
+    #[arg(long, value_name = "KIND")]
+    pub example: Option<ExampleKind>,
+
+    #[command(flatten)]
+    pub runtime: RuntimeArgs,
+}
+
+/// A record format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FormatName {
+    Csv,
+    Tsv,
+    /// One JSON object a line
+    #[value(alias = "ndjson")]
+    Jsonl,
+}
+
+/// A function over raw scores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ActivationName {
+    Sigmoid,
+    Softmax,
+}
+
+/// What `inspect --example` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExampleKind {
+    Csv,
+    Jsonl,
+    Curl,
+}
+
+/// One byte between fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delimiter(pub u8);
+
+impl FromStr for Delimiter {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.as_bytes() {
+            b"tab" | b"\\t" => Ok(Delimiter(b'\t')),
+            [b'"' | b'\n' | b'\r' | 0] => Err("a delimiter cannot be a quote or a line end".to_owned()),
+            [byte] if byte.is_ascii() => Ok(Delimiter(*byte)),
+            _ => Err("expected one ASCII character or \"tab\"".to_owned()),
+        }
+    }
+}
+
+/// `a,b,c` or `@FILE`, as it was typed; a file is read when the command starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameList(pub String);
+
+impl FromStr for NameList {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.is_empty() {
+            return Err("expected a list such as a,b,c or @FILE".to_owned());
+        }
+        Ok(NameList(text.to_owned()))
+    }
+}
+
+/// `NAME=VALUE`; the first `=` divides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pair {
+    pub name: String,
+    pub value: String,
+}
+
+impl FromStr for Pair {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            Some((name, value)) if !name.is_empty() => Ok(Pair { name: name.to_owned(), value: value.to_owned() }),
+            _ => Err("expected NAME=VALUE".to_owned()),
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Parse, dispatch, print the error, exit.
+
+#![expect(clippy::print_stderr, reason = "the one place that prints errors")]
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use mlserve::cli::{Cli, Command};
+use mlserve::error::{Error, Result};
+use mlserve::model::runtime;
+use mlserve::{inspect, predict};
+
+fn main() -> ExitCode {
+    runtime::disable_telemetry();
+    let Err(error) = dispatch(&Cli::parse()) else { return ExitCode::SUCCESS };
+    if let Some(report) = error.report() {
+        eprintln!("{report}");
+    }
+    exit_code(&error)
+}
+
+fn dispatch(cli: &Cli) -> Result<()> {
+    match &cli.command {
+        Command::Predict(args) => predict::run(args),
+        Command::Inspect(args) => inspect::run(args),
+    }
+}
+
+fn exit_code(error: &Error) -> ExitCode {
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1))
+}

@@ -1,0 +1,87 @@
+//! Everything that knows ONNX and ONNX Runtime: the one model loader of all commands.
+//!
+//! ```text
+//! file -> onnx (facts, signature) -> rewrite -> session (runtime) -> run
+//! ```
+
+pub mod dtype;
+pub mod external;
+pub mod foreign;
+pub mod onnx;
+pub mod rewrite;
+pub mod runtime;
+pub mod session;
+pub mod signature;
+pub mod tensor;
+
+mod graph;
+mod locale;
+mod mapped;
+mod names;
+mod ortfile;
+mod proto;
+mod refusal;
+mod signs;
+mod wire;
+
+use std::path::Path;
+
+use crate::error::Result;
+
+use onnx::Facts;
+use runtime::{Runtime, RuntimeChoice};
+use session::Session;
+use signature::Signature;
+use tensor::{Tensor, Value};
+
+/// One loaded model: its facts, its signature, its session.
+pub struct Model {
+    pub facts: Facts,
+    session: Session,
+    runtime: &'static Runtime,
+}
+
+impl Model {
+    /// Reads the model file at `path` and loads it into ONNX Runtime.
+    ///
+    /// # Errors
+    /// Everything that can be wrong with a model file or the runtime, with a remedy.
+    pub fn load(path: &Path, choice: &RuntimeChoice) -> Result<Model> {
+        Model::from_facts(onnx::read(path)?, choice)
+    }
+
+    /// Loads a model whose facts were read before.
+    ///
+    /// # Errors
+    /// As [`Model::load`].
+    pub fn from_facts(facts: Facts, choice: &RuntimeChoice) -> Result<Model> {
+        external::check(&facts)?;
+        let rewritten = {
+            let bytes = onnx::open(&facts.path)?;
+            rewrite::rewrite(&bytes, &facts)?
+        };
+        let folder = rewrite::external_folder(&facts);
+        let runtime = runtime::start(choice)?;
+        let session = Session::load(runtime, &facts, rewritten.as_deref(), folder.as_deref())?;
+        Ok(Model { facts, session, runtime })
+    }
+
+    /// What the model takes and gives.
+    pub fn signature(&self) -> &Signature {
+        &self.facts.signature
+    }
+
+    /// The runtime that the model is loaded in.
+    pub fn runtime(&self) -> &'static Runtime {
+        self.runtime
+    }
+
+    /// Runs the model on one tensor for each input, in the signature's order; any number of threads
+    /// may do so at once.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    pub fn run(&self, inputs: &[Tensor]) -> Result<Vec<Value>> {
+        self.session.run(inputs)
+    }
+}

@@ -1,0 +1,253 @@
+//! A model loaded into ONNX Runtime: loaded once, run from many threads.
+
+#![expect(unsafe_code, reason = "one call of ONNX Runtime's C API: the safe wrapper wants &mut self")]
+
+use std::ffi::{CString, c_char};
+use std::path::Path;
+use std::ptr::{self, NonNull};
+
+use ort::AsPointer;
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
+use ort::session::{Session as OrtSession, SessionInputValue};
+use ort::value::{DynValue, Tensor as OrtTensor, TensorElementType, TensorRef, ValueType};
+
+use super::onnx::Facts;
+use super::refusal;
+use super::runtime::Runtime;
+use super::tensor::{Tensor, Value};
+use crate::error::{Error, Result};
+
+/// A loaded model, to be shared between threads by reference.
+pub struct Session {
+    session: OrtSession,
+    inputs: Vec<CString>,
+    outputs: Vec<CString>,
+}
+
+impl Session {
+    /// Loads the model of `facts` for the CPU, one thread a run: the callers are the parallelism,
+    /// and results then do not depend on how many threads there are.
+    ///
+    /// `rewritten` holds the model's bytes where they had to be changed; the file is used otherwise.
+    ///
+    /// # Errors
+    /// [`Error::Model`] with what the runtime dislikes about the model, in words that help.
+    pub fn load(runtime: &Runtime, facts: &Facts, rewritten: Option<&[u8]>, folder: Option<&Path>) -> Result<Session> {
+        let refused = |error: ort::Error| refusal::load(facts, runtime.version(), error.message());
+        let mut builder = builder(runtime, folder).map_err(refused)?;
+        let session = match rewritten {
+            Some(bytes) => builder.commit_from_memory(bytes),
+            None => builder.commit_from_file(&facts.path),
+        };
+        let session = session.map_err(refused)?;
+        let names = |names: Vec<&str>| -> Result<Vec<CString>> {
+            let name = |name: &str| CString::new(name).map_err(|_| nul_in_name(facts));
+            names.into_iter().map(name).collect()
+        };
+        let signature = &facts.signature;
+        Ok(Session {
+            inputs: names(signature.inputs.iter().map(|port| port.name.as_str()).collect())?,
+            outputs: names(signature.outputs.iter().map(|port| port.name.as_str()).collect())?,
+            session,
+        })
+    }
+
+    /// Runs the model on one tensor for each input, in the signature's order, and returns one value
+    /// for each output. May be called from any number of threads at once.
+    ///
+    /// # Errors
+    /// [`Error::Runtime`] with the runtime's own words.
+    pub fn run(&self, inputs: &[Tensor]) -> Result<Vec<Value>> {
+        let values = inputs.iter().map(feed).collect::<ort::Result<Vec<_>>>();
+        let outputs = values.and_then(|values| self.run_values(&values)).map_err(failed)?;
+        outputs.into_iter().map(read).collect()
+    }
+
+    /// The call itself, with the names of the signature.
+    fn run_values(&self, inputs: &[SessionInputValue<'_>]) -> ort::Result<Vec<DynValue>> {
+        if inputs.len() != self.inputs.len() {
+            return Err(ort::Error::new(format!("{} inputs given, {} wanted", inputs.len(), self.inputs.len())));
+        }
+        let input_names: Vec<*const c_char> = self.inputs.iter().map(|name| name.as_ptr()).collect();
+        let output_names: Vec<*const c_char> = self.outputs.iter().map(|name| name.as_ptr()).collect();
+        let input_values: Vec<_> = inputs.iter().map(|value| value.ptr()).collect();
+        let mut output_values = vec![ptr::null_mut(); self.outputs.len()];
+        let inner = self.session.inner();
+        // SAFETY: every pointer is valid for the call: names and inputs are borrowed from `self` and
+        // `inputs`, the arrays have the lengths that are passed, null run options mean the defaults.
+        // `Run` on one session from many threads is what ONNX Runtime documents as supported for the
+        // CPU provider (onnxruntime.ai/docs/reference/high-level-design.html: "Multiple threads can
+        // invoke the Run() method on the same inference session object"), and only that provider is
+        // ever registered here. The session is used through its raw pointer, so no two `&mut` of the
+        // wrapper exist. The test `one_session_serves_many_threads` hammers it.
+        let status = unsafe {
+            (ort::api().Run)(
+                inner.ptr().cast_mut(),
+                ptr::null(),
+                input_names.as_ptr(),
+                input_values.as_ptr(),
+                input_values.len(),
+                output_names.as_ptr(),
+                output_names.len(),
+                output_values.as_mut_ptr(),
+            )
+        };
+        // SAFETY: the status was just returned by the runtime and is released by this call alone.
+        unsafe { ort::Error::result_from_status(status) }?;
+        let allocator = self.session.allocator();
+        let owned = |value: *mut ort::sys::OrtValue| {
+            let value = NonNull::new(value).ok_or_else(|| ort::Error::new("an output is missing"))?;
+            // SAFETY: a successful `Run` hands over ownership of every output value; they live in
+            // the memory of the session's (CPU) allocator.
+            Ok(unsafe { DynValue::from_ptr(value, Some(allocator)) })
+        };
+        output_values.into_iter().map(owned).collect()
+    }
+}
+
+fn builder(runtime: &Runtime, folder: Option<&Path>) -> ort::Result<SessionBuilder> {
+    let mut builder = OrtSession::builder(runtime.environment())?
+        .with_intra_threads(1)?
+        .with_inter_threads(1)?
+        .with_intra_op_spinning(false)?
+        .with_optimization_level(GraphOptimizationLevel::Level3)?
+        // Wrongly declared output shapes would be reported at every run otherwise.
+        .with_log_level(ort::logging::LogLevel::Error)?;
+    if let Some(folder) = folder {
+        let folder = folder.to_string_lossy();
+        builder = builder.with_config_entry("session.model_external_initializers_file_folder_path", folder)?;
+    }
+    Ok(builder)
+}
+
+fn nul_in_name(facts: &Facts) -> Error {
+    Error::model(facts.path.display().to_string(), "an input's or output's name has a NUL character")
+}
+
+fn failed(error: ort::Error) -> Error {
+    Error::runtime(format!("ONNX Runtime failed on this batch: {}", refusal::first_sentence(error.message())))
+}
+
+/// A tensor as the runtime takes it: borrowed, but for strings.
+fn feed(tensor: &Tensor) -> ort::Result<SessionInputValue<'_>> {
+    Ok(match tensor {
+        Tensor::Float32(array) => TensorRef::from_array_view(array)?.into(),
+        Tensor::Float64(array) => TensorRef::from_array_view(array)?.into(),
+        Tensor::Float16(array) => TensorRef::from_array_view(array)?.into(),
+        Tensor::Bfloat16(array) => TensorRef::from_array_view(array)?.into(),
+        Tensor::Int8(array) => TensorRef::from_array_view(array)?.into(),
+        Tensor::Int16(array) => TensorRef::from_array_view(array)?.into(),
+        Tensor::Int32(array) => TensorRef::from_array_view(array)?.into(),
+        Tensor::Int64(array) => TensorRef::from_array_view(array)?.into(),
+        Tensor::Uint8(array) => TensorRef::from_array_view(array)?.into(),
+        Tensor::Uint16(array) => TensorRef::from_array_view(array)?.into(),
+        Tensor::Uint32(array) => TensorRef::from_array_view(array)?.into(),
+        Tensor::Uint64(array) => TensorRef::from_array_view(array)?.into(),
+        Tensor::Bool(array) => TensorRef::from_array_view(array)?.into(),
+        Tensor::String(array) => OrtTensor::from_string_array(array)?.into(),
+    })
+}
+
+/// Copies an output out of the runtime's memory.
+fn read(value: DynValue) -> Result<Value> {
+    match value.dtype().clone() {
+        ValueType::Tensor { ty, .. } => read_tensor(&value, ty).map(Value::Tensor),
+        ValueType::Sequence(item) => match item.as_ref() {
+            ValueType::Map { key, value: element } => read_maps(value, *key, *element),
+            _ => read_sequence(value),
+        },
+        other => Err(unreadable(&other.to_string())),
+    }
+}
+
+fn unreadable(kind: &str) -> Error {
+    Error::model("", format!("an output is of type {kind}, which cannot be read"))
+        .hint("--outputs LIST names the outputs to show")
+}
+
+fn read_tensor(value: &DynValue, element: TensorElementType) -> Result<Tensor> {
+    fn array<T: ort::value::PrimitiveTensorElementType + Clone>(value: &DynValue) -> ort::Result<ndarray::ArrayD<T>> {
+        value.try_extract_array::<T>().map(|view| view.to_owned())
+    }
+    let tensor = match element {
+        TensorElementType::Float32 => array(value).map(Tensor::Float32),
+        TensorElementType::Float64 => array(value).map(Tensor::Float64),
+        TensorElementType::Float16 => array(value).map(Tensor::Float16),
+        TensorElementType::Bfloat16 => array(value).map(Tensor::Bfloat16),
+        TensorElementType::Int8 => array(value).map(Tensor::Int8),
+        TensorElementType::Int16 => array(value).map(Tensor::Int16),
+        TensorElementType::Int32 => array(value).map(Tensor::Int32),
+        TensorElementType::Int64 => array(value).map(Tensor::Int64),
+        TensorElementType::Uint8 => array(value).map(Tensor::Uint8),
+        TensorElementType::Uint16 => array(value).map(Tensor::Uint16),
+        TensorElementType::Uint32 => array(value).map(Tensor::Uint32),
+        TensorElementType::Uint64 => array(value).map(Tensor::Uint64),
+        TensorElementType::Bool => array(value).map(Tensor::Bool),
+        TensorElementType::String => value.try_extract_string_array().map(Tensor::String),
+        other => return Err(unreadable(&format!("tensor({other})"))),
+    };
+    tensor.map_err(failed)
+}
+
+fn read_sequence(value: DynValue) -> Result<Value> {
+    let sequence = value.downcast::<ort::value::DynSequenceValueType>().map_err(failed)?;
+    let items = sequence.try_extract_sequence::<ort::value::DynTensorValueType>().map_err(failed)?;
+    let item = |item: ort::value::DynTensor| {
+        let element = *item.data_type();
+        read_tensor(&item.into_dyn(), element)
+    };
+    items.into_iter().map(item).collect::<Result<Vec<Tensor>>>().map(Value::Sequence)
+}
+
+/// A sequence of maps, one a record, into one matrix: ZipMap's output where it could not be taken
+/// out of the graph before loading.
+fn read_maps(value: DynValue, key: TensorElementType, element: TensorElementType) -> Result<Value> {
+    let sequence = value.downcast::<ort::value::DynSequenceValueType>().map_err(failed)?;
+    let maps = sequence.try_extract_sequence::<ort::value::DynMapValueType>().map_err(failed)?;
+    let pairs = |map: &ort::value::DynMap| -> Result<Vec<(MapKey, f64)>> {
+        let text = |pairs: Vec<(String, f64)>| pairs.into_iter().map(|(key, value)| (MapKey::Text(key), value)).collect();
+        let number = |pairs: Vec<(i64, f64)>| pairs.into_iter().map(|(key, value)| (MapKey::Number(key), value)).collect();
+        let narrow = |pairs: Vec<(String, f32)>| pairs.into_iter().map(|(key, value)| (key, f64::from(value))).collect();
+        let narrow_number = |pairs: Vec<(i64, f32)>| pairs.into_iter().map(|(key, value)| (key, f64::from(value))).collect();
+        match (key, element) {
+            (TensorElementType::String, TensorElementType::Float32) => map.try_extract_key_values().map(narrow).map(text),
+            (TensorElementType::String, TensorElementType::Float64) => map.try_extract_key_values().map(text),
+            (TensorElementType::Int64, TensorElementType::Float32) => map.try_extract_key_values().map(narrow_number).map(number),
+            (TensorElementType::Int64, TensorElementType::Float64) => map.try_extract_key_values().map(number),
+            _ => return Err(unreadable(&format!("map({key}, {element})"))),
+        }
+        .map_err(failed)
+    };
+    let maps = maps.iter().map(pairs).collect::<Result<Vec<_>>>()?;
+    Ok(matrix_of(&maps, element == TensorElementType::Float32))
+}
+
+/// A map's key; numbers sort as numbers.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum MapKey {
+    Number(i64),
+    Text(String),
+}
+
+fn matrix_of(maps: &[Vec<(MapKey, f64)>], single: bool) -> Value {
+    let mut keys: Vec<&MapKey> = maps.iter().flatten().map(|(key, _)| key).collect();
+    keys.sort();
+    keys.dedup();
+    let mut values = ndarray::Array2::from_elem((maps.len(), keys.len()), f64::NAN);
+    for (mut row, map) in values.rows_mut().into_iter().zip(maps) {
+        for (key, value) in map {
+            if let Some(cell) = keys.binary_search(&key).ok().and_then(|at| row.get_mut(at)) {
+                *cell = *value;
+            }
+        }
+    }
+    let keys = keys.into_iter().map(|key| match key {
+        MapKey::Number(number) => number.to_string(),
+        MapKey::Text(text) => text.clone(),
+    });
+    let values = values.into_dyn();
+    Value::Maps {
+        keys: keys.collect(),
+        values: if single { Tensor::Float32(values.mapv(|value| value as f32)) } else { Tensor::Float64(values) },
+    }
+}

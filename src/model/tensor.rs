@@ -1,0 +1,108 @@
+//! Values on their way into a model and out of it, free of any runtime's types.
+
+use ndarray::{ArrayD, IxDyn};
+
+use super::dtype::Dtype;
+
+/// A dense tensor of any element type that ONNX Runtime runs, in row-major order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Tensor {
+    Float32(ArrayD<f32>),
+    Float64(ArrayD<f64>),
+    Float16(ArrayD<half::f16>),
+    Bfloat16(ArrayD<half::bf16>),
+    Int8(ArrayD<i8>),
+    Int16(ArrayD<i16>),
+    Int32(ArrayD<i32>),
+    Int64(ArrayD<i64>),
+    Uint8(ArrayD<u8>),
+    Uint16(ArrayD<u16>),
+    Uint32(ArrayD<u32>),
+    Uint64(ArrayD<u64>),
+    Bool(ArrayD<bool>),
+    String(ArrayD<String>),
+}
+
+/// Runs `$body` with `$array` bound to the ndarray inside `$tensor`, whatever its element type.
+#[macro_export]
+macro_rules! each_dtype {
+    ($tensor:expr, $array:ident => $body:expr) => {
+        match $tensor {
+            $crate::model::tensor::Tensor::Float32($array) => $body,
+            $crate::model::tensor::Tensor::Float64($array) => $body,
+            $crate::model::tensor::Tensor::Float16($array) => $body,
+            $crate::model::tensor::Tensor::Bfloat16($array) => $body,
+            $crate::model::tensor::Tensor::Int8($array) => $body,
+            $crate::model::tensor::Tensor::Int16($array) => $body,
+            $crate::model::tensor::Tensor::Int32($array) => $body,
+            $crate::model::tensor::Tensor::Int64($array) => $body,
+            $crate::model::tensor::Tensor::Uint8($array) => $body,
+            $crate::model::tensor::Tensor::Uint16($array) => $body,
+            $crate::model::tensor::Tensor::Uint32($array) => $body,
+            $crate::model::tensor::Tensor::Uint64($array) => $body,
+            $crate::model::tensor::Tensor::Bool($array) => $body,
+            $crate::model::tensor::Tensor::String($array) => $body,
+        }
+    };
+}
+
+/// What one output of a run holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    Tensor(Tensor),
+    /// A sequence of tensors: one for each target of a multi-output classifier.
+    Sequence(Vec<Tensor>),
+    /// A sequence of maps, one for each record, as ZipMap makes them: the keys in ascending order
+    /// and the values as a tensor of shape `[records, keys]`, NaN where a map lacks a key.
+    Maps { keys: Vec<String>, values: Tensor },
+}
+
+impl Tensor {
+    /// The element type.
+    pub fn dtype(&self) -> Dtype {
+        match self {
+            Tensor::Float32(_) => Dtype::Float32,
+            Tensor::Float64(_) => Dtype::Float64,
+            Tensor::Float16(_) => Dtype::Float16,
+            Tensor::Bfloat16(_) => Dtype::Bfloat16,
+            Tensor::Int8(_) => Dtype::Int8,
+            Tensor::Int16(_) => Dtype::Int16,
+            Tensor::Int32(_) => Dtype::Int32,
+            Tensor::Int64(_) => Dtype::Int64,
+            Tensor::Uint8(_) => Dtype::Uint8,
+            Tensor::Uint16(_) => Dtype::Uint16,
+            Tensor::Uint32(_) => Dtype::Uint32,
+            Tensor::Uint64(_) => Dtype::Uint64,
+            Tensor::Bool(_) => Dtype::Bool,
+            Tensor::String(_) => Dtype::String,
+        }
+    }
+
+    /// The size of every axis; empty for a scalar.
+    pub fn shape(&self) -> &[usize] {
+        each_dtype!(self, array => array.shape())
+    }
+
+    /// A tensor of zeros, `false` or empty strings.
+    pub fn zeros(dtype: Dtype, shape: &[usize]) -> Tensor {
+        fn filled<T: Clone + Default>(shape: &[usize]) -> ArrayD<T> {
+            ArrayD::from_elem(IxDyn(shape), T::default())
+        }
+        match dtype {
+            Dtype::Float32 => Tensor::Float32(filled(shape)),
+            Dtype::Float64 => Tensor::Float64(filled(shape)),
+            Dtype::Float16 => Tensor::Float16(filled(shape)),
+            Dtype::Bfloat16 => Tensor::Bfloat16(filled(shape)),
+            Dtype::Int8 => Tensor::Int8(filled(shape)),
+            Dtype::Int16 => Tensor::Int16(filled(shape)),
+            Dtype::Int32 => Tensor::Int32(filled(shape)),
+            Dtype::Int64 => Tensor::Int64(filled(shape)),
+            Dtype::Uint8 => Tensor::Uint8(filled(shape)),
+            Dtype::Uint16 => Tensor::Uint16(filled(shape)),
+            Dtype::Uint32 => Tensor::Uint32(filled(shape)),
+            Dtype::Uint64 => Tensor::Uint64(filled(shape)),
+            Dtype::Bool => Tensor::Bool(filled(shape)),
+            Dtype::String => Tensor::String(filled(shape)),
+        }
+    }
+}

@@ -1,0 +1,362 @@
+//! Cuts a source into blocks of whole records, by looking for record ends and nothing else.
+//!
+//! A block is one batch: its boundaries depend only on the records' numbers in the source, so that
+//! neither `--jobs` nor timing can change the last bits of a prediction. Finding record ends is all
+//! that has to be done in order; whatever costs time happens in the workers.
+
+use std::io::Read;
+
+use memchr::{memchr, memchr3};
+
+use crate::error::{Error, Result};
+
+use super::format::Format;
+
+/// Consecutive whole records of one source.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Block {
+    /// The records' text. The last line end may be absent.
+    pub text: Vec<u8>,
+    pub records: usize,
+    /// Line of the source that `text` starts on, counted from 1.
+    pub first_line: u64,
+}
+
+/// Bytes asked of the source at once.
+const READ_BYTES: usize = 256 * 1024;
+
+/// A block ends early when its text grows beyond this, so that records of megabytes do not pile up.
+const MOST_BLOCK_BYTES: usize = 32 * 1024 * 1024;
+
+/// The longest record; longer ones are taken for an unclosed quote.
+const MOST_RECORD_BYTES: usize = 256 * 1024 * 1024;
+
+/// Reads a source and cuts it.
+pub struct Cutter<R> {
+    reader: R,
+    name: String,
+    format: Format,
+    /// Bytes read; those before `taken` were handed out.
+    read: Vec<u8>,
+    taken: usize,
+    ended: bool,
+    line: u64,
+}
+
+impl<R: Read> Cutter<R> {
+    /// A cutter over `reader`, which errors call `name`. Skips a byte order mark.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when reading fails, [`Error::Data`] for text that is compressed or not UTF-8 at
+    /// all.
+    pub fn new(reader: R, name: &str, format: impl FnOnce(&[u8]) -> Format) -> Result<Self> {
+        let mut cutter = Cutter {
+            reader,
+            name: name.to_owned(),
+            format: Format::Jsonl,
+            read: Vec::new(),
+            taken: 0,
+            ended: false,
+            line: 1,
+        };
+        while cutter.read.len() < 4096 && !cutter.ended {
+            cutter.read_more()?;
+        }
+        reject_encodings(name, &cutter.read)?;
+        if cutter.read.starts_with(b"\xef\xbb\xbf") {
+            cutter.taken = 3;
+        }
+        cutter.format = format(cutter.pending());
+        Ok(cutter)
+    }
+
+    fn pending(&self) -> &[u8] {
+        self.read.get(self.taken..).unwrap_or_default()
+    }
+
+    /// The format it cuts by.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// The next block of at most `most` records; `None` at the end of the source.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when reading fails, [`Error::Data`] for a record without end.
+    pub fn next_block(&mut self, most: usize) -> Result<Option<Block>> {
+        let mut scan = Scan::default();
+        loop {
+            scan.run(self.pending(), self.format, most, !self.ended);
+            if scan.records == most || scan.end > MOST_BLOCK_BYTES {
+                break;
+            }
+            if self.ended {
+                scan.take_unended(self.pending());
+                break;
+            }
+            if self.pending().len() - scan.end > MOST_RECORD_BYTES {
+                return Err(self.endless(&scan));
+            }
+            self.read_more()?;
+        }
+        if scan.records == 0 {
+            return Ok(None);
+        }
+        let text = self.pending().get(..scan.end).unwrap_or_default().to_vec();
+        self.taken += scan.end;
+        let block = Block { records: scan.records, first_line: self.line, text };
+        self.line += lines_in(&block.text);
+        Ok(Some(block))
+    }
+
+    fn read_more(&mut self) -> Result<()> {
+        self.read.drain(..std::mem::take(&mut self.taken));
+        let start = self.read.len();
+        self.read.resize(start + READ_BYTES, 0);
+        let count = loop {
+            match self.reader.read(self.read.get_mut(start..).unwrap_or_default()) {
+                Err(source) if source.kind() == std::io::ErrorKind::Interrupted => {}
+                other => break other,
+            }
+        };
+        let filled = count.as_ref().map_or(0, |count| *count);
+        self.read.truncate(start + filled);
+        self.ended = filled == 0;
+        count.map(|_| ()).map_err(|source| Error::io(self.name.as_str(), &source))
+    }
+
+    fn endless(&self, scan: &Scan) -> Error {
+        let before = self.pending().get(..scan.end).unwrap_or_default();
+        let line = self.line + lines_in(before);
+        Error::data(format!("{}:{line}", self.name), format!("a record of more than {} MB", MOST_RECORD_BYTES >> 20))
+            .hint("a quote that is never closed makes one record of all that follows")
+    }
+}
+
+/// Text that only looks like records once it is decoded.
+fn reject_encodings(name: &str, start: &[u8]) -> Result<()> {
+    let (what, remedy) = match start {
+        [0x1f, 0x8b, ..] => ("gzip-compressed", format!("zcat {name} | mlserve predict MODEL")),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => ("zstd-compressed", format!("zstdcat {name} | mlserve predict MODEL")),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
+            ("UTF-16 text", format!("iconv -f UTF-16 -t UTF-8 {name} | mlserve predict MODEL"))
+        }
+        [b'P', b'A', b'R', b'1', ..] => ("a Parquet file", "save it as CSV or JSONL first".to_owned()),
+        [b'P', b'K', 3, 4, ..] => ("a zip archive or spreadsheet", "save it as CSV first".to_owned()),
+        _ => return Ok(()),
+    };
+    Err(Error::data(name, format!("expected CSV or JSONL text, found {what}")).hint(remedy))
+}
+
+/// Line ends in `text`: `\n`, `\r\n`, and a lone `\r`.
+pub fn lines_in(text: &[u8]) -> u64 {
+    let newlines = memchr::memchr_iter(b'\n', text).count();
+    let lone = |at: &usize| text.get(at + 1) != Some(&b'\n');
+    let returns = memchr::memchr_iter(b'\r', text).filter(lone).count();
+    (newlines + returns) as u64
+}
+
+/// How far the search for record ends has come; it goes on where it stopped when more is read.
+#[derive(Debug, Default)]
+struct Scan {
+    /// Bytes that belong to whole records.
+    end: usize,
+    records: usize,
+    /// Where the search goes on.
+    at: usize,
+    in_quotes: bool,
+}
+
+impl Scan {
+    fn run(&mut self, text: &[u8], format: Format, most: usize, more_may_come: bool) {
+        while self.records < most && self.end <= MOST_BLOCK_BYTES {
+            let stepped = match format {
+                Format::Csv { delimiter } => self.step_csv(text, delimiter, more_may_come),
+                Format::Jsonl => self.step_line(text),
+            };
+            if stepped.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// One line of JSONL: a newline cannot stand inside a JSON value.
+    fn step_line(&mut self, text: &[u8]) -> Option<()> {
+        let found = memchr(b'\n', text.get(self.at..)?);
+        let Some(found) = found else {
+            self.at = text.len();
+            return None;
+        };
+        self.at += found + 1;
+        self.end_record(text);
+        Some(())
+    }
+
+    /// One step towards the end of a CSV record, by the rules of the csv crate: `\n`, `\r` and
+    /// `\r\n` end a record, a quote opens only at the start of a field, and a doubled one is a quote.
+    fn step_csv(&mut self, text: &[u8], delimiter: u8, more_may_come: bool) -> Option<()> {
+        let rest = text.get(self.at..)?;
+        if self.in_quotes {
+            let Some(found) = memchr(b'"', rest) else {
+                self.at = text.len();
+                return None;
+            };
+            match rest.get(found + 1) {
+                Some(b'"') => self.at += found + 2,
+                None if more_may_come => {
+                    self.at += found;
+                    return None;
+                }
+                _ => {
+                    self.at += found + 1;
+                    self.in_quotes = false;
+                }
+            }
+            return Some(());
+        }
+        let Some(found) = memchr3(b'\n', b'\r', b'"', rest) else {
+            self.at = text.len();
+            return None;
+        };
+        let at = self.at + found;
+        match rest.get(found) {
+            Some(b'"') => {
+                let before = at.checked_sub(1).and_then(|before| text.get(before));
+                self.in_quotes = self.starts_record(text, at) || before == Some(&delimiter);
+                self.at = at + 1;
+            }
+            Some(b'\r') => match rest.get(found + 1) {
+                None if more_may_come => {
+                    self.at = at;
+                    return None;
+                }
+                Some(b'\n') => self.finish(text, at + 2),
+                _ => self.finish(text, at + 1),
+            },
+            _ => self.finish(text, at + 1),
+        }
+        Some(())
+    }
+
+    fn finish(&mut self, text: &[u8], end: usize) {
+        self.at = end;
+        self.end_record(text);
+    }
+
+    /// Whether only line ends lie between the end of the last record and `at`.
+    fn starts_record(&self, text: &[u8], at: usize) -> bool {
+        let before = text.get(self.end..at).unwrap_or_default();
+        before.iter().all(|byte| matches!(byte, b'\n' | b'\r'))
+    }
+
+    /// Counts what lies before `at` as a record, unless it is a blank line.
+    fn end_record(&mut self, text: &[u8]) {
+        let record = text.get(self.end..self.at).unwrap_or_default();
+        if !is_blank(record) {
+            self.records += 1;
+            self.end = self.at;
+        } else if self.records > 0 {
+            // Blank lines stay with the records before them; leading ones wait for a record.
+            self.end = self.at;
+        }
+    }
+
+    /// The last record may lack its line end.
+    fn take_unended(&mut self, text: &[u8]) {
+        self.at = text.len();
+        self.end_record(text);
+        if self.records > 0 {
+            self.end = text.len();
+        }
+    }
+}
+
+/// A line without content; blanks count as content in CSV, where they may be a field.
+fn is_blank(line: &[u8]) -> bool {
+    line.iter().all(|byte| matches!(byte, b'\n' | b'\r'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CSV: Format = Format::Csv { delimiter: b',' };
+
+    /// A reader that gives `step` bytes at a time, to move the chunk ends through the text.
+    struct Trickle<'a>(&'a [u8], usize);
+
+    impl Read for Trickle<'_> {
+        fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+            let count = self.1.min(self.0.len()).min(out.len());
+            let (now, rest) = self.0.split_at(count);
+            out[..count].copy_from_slice(now);
+            self.0 = rest;
+            Ok(count)
+        }
+    }
+
+    fn blocks(text: &[u8], step: usize, most: usize) -> Vec<Block> {
+        let mut cutter = Cutter::new(Trickle(text, step), "t", |_| CSV).expect("a cutter");
+        std::iter::from_fn(|| cutter.next_block(most).expect("a block")).collect()
+    }
+
+    fn records(text: &[u8]) -> Vec<csv::ByteRecord> {
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text);
+        reader.byte_records().map(|record| record.expect("in memory")).collect()
+    }
+
+    #[test]
+    fn blocks_hold_the_records_that_the_csv_crate_sees() {
+        // Every text of up to six of these pieces, in chunks of every size.
+        let alphabet = [&b"a"[..], b",", b"\"", b"\n", b"\r", b"\"\""];
+        let mut texts: Vec<Vec<u8>> = vec![Vec::new()];
+        for _ in 0..6 {
+            let longer = texts.iter().flat_map(|text| alphabet.iter().map(|piece| [text, *piece].concat()));
+            let longer: Vec<Vec<u8>> = longer.collect();
+            for text in &longer {
+                let expected = records(text);
+                for most in [1, 2] {
+                    let found = blocks(text, 5000, most);
+                    let cut: Vec<_> = found.iter().flat_map(|block| records(&block.text)).collect();
+                    assert_eq!(cut, expected, "{:?}", String::from_utf8_lossy(text));
+                    let counts: Vec<usize> = found.iter().map(|block| block.records).collect();
+                    let seen: Vec<usize> = found.iter().map(|block| records(&block.text).len()).collect();
+                    assert_eq!(counts, seen, "{:?}", String::from_utf8_lossy(text));
+                }
+            }
+            texts = longer;
+        }
+    }
+
+    #[test]
+    fn blocks_do_not_depend_on_how_the_source_is_read() {
+        let record = b"1,\"two\r\nlines \"\"here\"\"\",x\r\n\r\n";
+        let text = record.repeat(500);
+        let whole = blocks(&text, usize::MAX, 7);
+        for step in [1, 2, 3, 17, 4096] {
+            assert_eq!(blocks(&text, step, 7), whole, "step {step}");
+        }
+        assert_eq!(whole.iter().map(|block| block.records).sum::<usize>(), 500);
+    }
+
+    #[test]
+    fn a_block_knows_the_line_it_starts_on() {
+        let found = blocks(b"a\n\"b\nb\"\r\nc\rd\n\ne", usize::MAX, 1);
+        let lines: Vec<u64> = found.iter().map(|block| block.first_line).collect();
+        // The blank line before "e" is the start of its block.
+        assert_eq!(lines, [1, 2, 4, 5, 6]);
+    }
+
+    #[test]
+    fn compressed_and_utf16_sources_are_named() {
+        for (start, what) in [
+            (&b"\x1f\x8b\x08\x00"[..], "gzip"),
+            (b"\x28\xb5\x2f\xfd", "zstd"),
+            (b"\xff\xfea\0", "UTF-16"),
+            (b"PAR1", "Parquet"),
+        ] {
+            let error = Cutter::new(start, "x", |_| CSV).map(|_| ()).expect_err("no records");
+            assert!(error.to_string().contains(what), "{error}");
+        }
+    }
+}

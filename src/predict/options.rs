@@ -1,0 +1,196 @@
+//! From what was typed to what it means: lists are read, formats chosen, flags checked.
+
+use std::path::{Path, PathBuf};
+
+use crate::batch::cell::CellRules;
+use crate::batch::columns::Wanted;
+use crate::batch::decide::Activation;
+use crate::batch::plan::{Keep, Rules};
+use crate::cli::{ActivationName, FormatName, NameList, Pair, PredictArgs, RuntimeArgs};
+use crate::error::{Error, Result};
+use crate::model::runtime::RuntimeChoice;
+
+use super::format::Format;
+
+/// A run of `predict`, ready to start.
+pub struct Options {
+    pub model: PathBuf,
+    pub inputs: Vec<PathBuf>,
+    pub output: Option<PathBuf>,
+    pub input_format: InputFormat,
+    pub output_format: OutputFormat,
+    pub rules: Rules,
+    pub wanted: Wanted,
+    pub nan_as: String,
+    pub limit: Option<u64>,
+    pub explain: bool,
+    pub jobs: usize,
+    pub batch_size: usize,
+    pub quiet: bool,
+    pub runtime: RuntimeChoice,
+}
+
+/// How the format of a source is found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputFormat {
+    from: Option<FormatName>,
+    delimiter: Option<u8>,
+    pub no_header: bool,
+}
+
+impl InputFormat {
+    /// The flag decides, then the file's extension, then its first bytes.
+    pub fn of(&self, by_name: Option<Format>, start: &[u8]) -> Format {
+        match (self.from, by_name) {
+            (Some(name), _) => Format::named(name, self.delimiter),
+            (None, Some(format)) => format.with_delimiter(self.delimiter),
+            (None, None) => Format::of_bytes(start).with_delimiter(self.delimiter),
+        }
+    }
+}
+
+/// How the format of the output is found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputFormat {
+    to: Option<FormatName>,
+    by_name: Option<Format>,
+    delimiter: Option<u8>,
+}
+
+impl OutputFormat {
+    /// The flag decides, then the extension of the output, then the format of the input.
+    pub fn of(&self, input: Format) -> Format {
+        match (self.to, self.by_name) {
+            (Some(name), _) => Format::named(name, self.delimiter),
+            (None, Some(format)) => format.with_delimiter(self.delimiter),
+            (None, None) => input.with_delimiter(self.delimiter),
+        }
+    }
+}
+
+impl Options {
+    /// Reads the flags of `predict`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for flags that contradict each other or name a list file that cannot be
+    /// read.
+    pub fn new(args: &PredictArgs) -> Result<Options> {
+        let formats = &args.formats;
+        if args.predictions.threshold.is_some_and(f64::is_nan) {
+            return Err(Error::usage("--threshold: expected a number, found NaN"));
+        }
+        let output = formats.output.clone().filter(|path| path.as_os_str() != "-");
+        Ok(Options {
+            model: args.model.clone(),
+            inputs: args.input.clone(),
+            input_format: InputFormat {
+                from: formats.from,
+                delimiter: formats.delimiter.map(|delimiter| delimiter.0),
+                no_header: formats.no_header,
+            },
+            output_format: OutputFormat {
+                to: formats.to,
+                by_name: output.as_deref().and_then(Format::of_path),
+                delimiter: formats.out_delimiter.map(|delimiter| delimiter.0),
+            },
+            output,
+            rules: rules(args)?,
+            wanted: wanted(args)?,
+            nan_as: formats.nan_as.clone(),
+            limit: args.run.limit,
+            explain: args.run.explain,
+            jobs: args.run.jobs.map_or_else(available, usize::from),
+            batch_size: args.run.batch_size as usize,
+            quiet: args.run.quiet,
+            runtime: runtime_choice(&args.runtime),
+        })
+    }
+}
+
+/// The runtime that the flags ask for.
+pub fn runtime_choice(args: &RuntimeArgs) -> RuntimeChoice {
+    RuntimeChoice {
+        library: args.runtime.clone(),
+        allow_known_bad: args.allow_known_bad_runtime,
+        verbosity: args.verbose,
+    }
+}
+
+/// Threads that this process may use: affinity and cgroup quota count, not the machine's cores.
+fn available() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn rules(args: &PredictArgs) -> Result<Rules> {
+    let columns = &args.columns;
+    let values = &args.values;
+    Ok(Rules {
+        features: optional("--features", columns.features.as_ref())?,
+        id: names("--id", columns.id.as_ref())?,
+        label: names("--label", columns.label.as_ref())?,
+        exclude: names("--exclude", columns.exclude.as_ref())?,
+        by_position: args.formats.no_header,
+        allow_missing_columns: columns.allow_missing_columns,
+        set: pairs(&columns.set),
+        fill: pairs(&values.fill),
+        keep: keep(&columns.keep)?,
+        cells: CellRules {
+            missing: names("--missing", values.missing.as_ref())?,
+            missing_in_strings: values.missing_in_strings,
+            lenient: values.lenient,
+        },
+    })
+}
+
+fn wanted(args: &PredictArgs) -> Result<Wanted> {
+    let predictions = &args.predictions;
+    Ok(Wanted {
+        outputs: optional("--outputs", predictions.outputs.as_ref())?,
+        classes: optional("--classes", predictions.classes.as_ref())?,
+        activation: predictions.activation.map(|name| match name {
+            ActivationName::Sigmoid => Activation::Sigmoid,
+            ActivationName::Softmax => Activation::Softmax,
+        }),
+        threshold: predictions.threshold,
+        top: predictions.top.map(|most| most as usize),
+        argmax: predictions.argmax,
+    })
+}
+
+fn keep(list: &NameList) -> Result<Keep> {
+    match list.0.as_str() {
+        "unused" => Ok(Keep::Unused),
+        "all" => Ok(Keep::All),
+        "none" => Ok(Keep::None),
+        _ => names("--keep", Some(list)).map(Keep::List),
+    }
+}
+
+fn pairs(pairs: &[Pair]) -> Vec<(String, String)> {
+    pairs.iter().map(|pair| (pair.name.clone(), pair.value.clone())).collect()
+}
+
+fn names(flag: &str, list: Option<&NameList>) -> Result<Vec<String>> {
+    Ok(optional(flag, list)?.unwrap_or_default())
+}
+
+/// The names of a list flag: after commas, or one a line from `@FILE`.
+fn optional(flag: &str, list: Option<&NameList>) -> Result<Option<Vec<String>>> {
+    let Some(NameList(text)) = list else { return Ok(None) };
+    let names: Vec<String> = match text.strip_prefix('@') {
+        None => text.split(',').map(str::to_owned).collect(),
+        Some(path) => {
+            let file = std::fs::read_to_string(Path::new(path)).map_err(|source| {
+                let error = Error::io(path, &source);
+                let reason = error.report().map_or(String::new(), |report| report.message.clone());
+                Error::usage(format!("{flag} @{path}: {reason}"))
+            })?;
+            let lines = file.trim_start_matches('\u{feff}').lines();
+            lines.filter(|line| !line.is_empty()).map(str::to_owned).collect()
+        }
+    };
+    if names.is_empty() {
+        return Err(Error::usage(format!("{flag} {text}: the list is empty")));
+    }
+    Ok(Some(names))
+}

@@ -1,0 +1,132 @@
+//! Work on all cores whose results come out in the order that it went in.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
+use std::thread;
+
+use crate::error::{Error, Result};
+
+/// Calls `work` on everything that `produce` gives, on `jobs` threads, and `consume` on the results
+/// in their order. `produce` runs on this thread and `consume` on one of its own; at most
+/// `2 * jobs + 2` items are between them, which bounds the memory.
+///
+/// # Errors
+/// The first error in the order of the items, whoever had it. Nothing after it is consumed.
+pub fn in_order<I: Send, O: Send>(
+    jobs: usize,
+    mut produce: impl FnMut() -> Result<Option<I>>,
+    work: impl Fn(I) -> Result<O> + Sync,
+    consume: impl FnMut(O) -> Result<()> + Send,
+) -> Result<()> {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(jobs)
+        .thread_name(|index| format!("score-{index}"))
+        .build()
+        .map_err(|error| Error::runtime(format!("cannot start {jobs} threads: {error}")).hint("--jobs N asks for fewer"))?;
+    let most = 2 * jobs + 2;
+    let (give, permits) = sync_channel(most);
+    for _ in 0..most {
+        // The channel holds as many; it cannot be full.
+        let _ = give.try_send(());
+    }
+    let (done, results) = channel();
+    thread::scope(|threads| {
+        let consumer = threads.spawn(move || consume_in_order(&results, &give, consume));
+        pool.in_place_scope(|scope| {
+            let work = &work;
+            // No permit comes any more once the consumer has stopped.
+            for number in 0_u64.. {
+                if permits.recv().is_err() {
+                    break;
+                }
+                let done = done.clone();
+                match produce() {
+                    Ok(Some(item)) => scope.spawn(move |_| {
+                        let _ = done.send((number, work(item)));
+                    }),
+                    Ok(None) => break,
+                    Err(error) => {
+                        let _ = done.send((number, Err(error)));
+                        break;
+                    }
+                }
+            }
+        });
+        drop(done);
+        match consumer.join() {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
+
+fn consume_in_order<O>(
+    results: &Receiver<(u64, Result<O>)>,
+    give: &SyncSender<()>,
+    mut consume: impl FnMut(O) -> Result<()>,
+) -> Result<()> {
+    let mut waiting = BTreeMap::new();
+    let mut next = 0;
+    for (number, result) in results {
+        waiting.insert(number, result);
+        while let Some(result) = waiting.remove(&next) {
+            consume(result?)?;
+            next += 1;
+            // Only a producer that has ended leaves the channel full or closed.
+            let _ = give.try_send(());
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn squares(jobs: usize, count: u64, fail_at: Option<u64>) -> (Vec<u64>, Result<()>) {
+        let mut numbers = 0..count;
+        let mut out = Vec::new();
+        let result = in_order(
+            jobs,
+            || Ok(numbers.next()),
+            |number| {
+                // Early items take longest, so that results arrive in the wrong order.
+                let spin = (count - number) * 200;
+                std::hint::black_box((0..spin).sum::<u64>());
+                match fail_at {
+                    Some(at) if number >= at => Err(Error::data(number.to_string(), "failed")),
+                    _ => Ok(number * number),
+                }
+            },
+            |square| {
+                out.push(square);
+                Ok(())
+            },
+        );
+        (out, result)
+    }
+
+    #[test]
+    fn results_come_in_the_order_of_the_items() {
+        for jobs in [1, 2, 5] {
+            let (out, result) = squares(jobs, 300, None);
+            assert!(result.is_ok());
+            assert_eq!(out, (0..300).map(|number| number * number).collect::<Vec<u64>>());
+        }
+    }
+
+    #[test]
+    fn the_first_error_in_order_wins_and_nothing_after_it_is_consumed() {
+        for jobs in [1, 4] {
+            let (out, result) = squares(jobs, 300, Some(100));
+            assert_eq!(out.len(), 100);
+            assert_eq!(result.expect_err("a failure").to_string(), "100: failed");
+        }
+    }
+
+    #[test]
+    fn an_endless_producer_stops_when_the_consumer_does() {
+        let result = in_order(2, || Ok(Some(())), Ok, |()| Err(Error::ClosedPipe));
+        assert!(matches!(result, Err(Error::ClosedPipe)));
+    }
+}

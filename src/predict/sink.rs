@@ -1,0 +1,126 @@
+//! Where predictions go: standard output, or a file that appears whole or not at all.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use crate::error::{Error, Result};
+
+use super::interrupt;
+
+/// An open output.
+pub struct Sink {
+    target: Target,
+    name: String,
+}
+
+enum Target {
+    Stdout,
+    /// A pipe or device, written through.
+    Through(File),
+    /// Beside the final path until it is whole.
+    Temporary { file: NamedTempFile, path: PathBuf },
+}
+
+impl Sink {
+    /// Opens the output; nothing of that name is touched before [`Sink::finish`].
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the folder or the file cannot be written.
+    pub fn open(path: Option<&Path>) -> Result<Sink> {
+        let Some(path) = path.filter(|path| path.as_os_str() != "-") else {
+            return Ok(Sink { target: Target::Stdout, name: "stdout".to_owned() });
+        };
+        let name = path.display().to_string();
+        let target = open_target(path).map_err(|source| Error::io(name.as_str(), &source))?;
+        if let Target::Temporary { file, .. } = &target {
+            interrupt::remove_on_signal(file.path());
+        }
+        Ok(Sink { target, name })
+    }
+
+    /// Writes `text` after what was written before.
+    ///
+    /// # Errors
+    /// [`Error::Io`], or [`Error::ClosedPipe`] when nobody reads any more.
+    pub fn write(&mut self, text: &[u8]) -> Result<()> {
+        let written = match &mut self.target {
+            Target::Stdout => io::stdout().lock().write_all(text),
+            Target::Through(file) => file.write_all(text),
+            Target::Temporary { file, .. } => file.write_all(text),
+        };
+        written.map_err(|source| self.failed(&source))
+    }
+
+    /// Makes what was written final: for a file, flushed to the disk and put in place of the old
+    /// one in one step.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; the old file is then still there.
+    pub fn finish(self) -> Result<()> {
+        let name = self.name;
+        let failed = |source: &io::Error| Error::io(name.as_str(), source);
+        match self.target {
+            Target::Stdout => io::stdout().lock().flush().map_err(|source| failed(&source)),
+            Target::Through(mut file) => file.flush().map_err(|source| failed(&source)),
+            Target::Temporary { file, path } => {
+                file.as_file().sync_all().map_err(|source| failed(&source))?;
+                let persisted = file.persist(&path);
+                interrupt::nothing_to_remove();
+                persisted.map(|_| ()).map_err(|error| failed(&error.error))
+            }
+        }
+    }
+
+    fn failed(&self, source: &io::Error) -> Error {
+        Error::io(self.name.as_str(), source)
+    }
+}
+
+/// A regular file, also behind a symbolic link, is replaced as a whole; anything else is written
+/// through.
+fn open_target(path: &Path) -> io::Result<Target> {
+    let path = match fs::canonicalize(path) {
+        Ok(real) => real,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
+        Err(error) => return Err(error),
+    };
+    let existing = fs::metadata(&path).ok();
+    match &existing {
+        Some(meta) if meta.is_dir() => return Err(io::Error::other("expected a file, found a folder")),
+        Some(meta) if !meta.is_file() => {
+            return OpenOptions::new().write(true).open(&path).map(Target::Through);
+        }
+        _ => {}
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let mut builder = tempfile::Builder::new();
+    let prefix = format!(".{name}.");
+    builder.prefix(&prefix).suffix(".tmp");
+    let permissions = existing.map(|meta| meta.permissions());
+    let file = create(&builder, folder, permissions)?;
+    Ok(Target::Temporary { file, path })
+}
+
+/// The temporary file, with the rights that the final one will have: those of the file it
+/// replaces, else those that any new file gets.
+#[cfg(unix)]
+fn create(builder: &tempfile::Builder<'_, '_>, folder: &Path, existing: Option<fs::Permissions>) -> io::Result<NamedTempFile> {
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+    let mode = existing.as_ref().map_or(0o666, |permissions| permissions.mode() & 0o777);
+    let open = |path: &Path| OpenOptions::new().read(true).write(true).create_new(true).mode(mode).open(path);
+    let file = builder.make_in(folder, open)?;
+    let (file, path) = file.into_parts();
+    if let Some(permissions) = existing {
+        file.set_permissions(permissions)?;
+    }
+    Ok(NamedTempFile::from_parts(file, path))
+}
+
+#[cfg(not(unix))]
+fn create(builder: &tempfile::Builder<'_, '_>, folder: &Path, _: Option<fs::Permissions>) -> io::Result<NamedTempFile> {
+    builder.tempfile_in(folder)
+}
