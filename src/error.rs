@@ -87,6 +87,15 @@ impl Error {
         self
     }
 
+    /// Sets the place of an error that has none: who found it did not know the file.
+    #[must_use]
+    pub fn at(mut self, place: impl fmt::Display) -> Self {
+        if let Some(report) = self.report_mut().filter(|report| report.place.is_empty()) {
+            report.place = place.to_string();
+        }
+        self
+    }
+
     /// Adds a further line to the remedy.
     #[must_use]
     pub fn hint_more(mut self, hint: impl AsRef<str>) -> Self {

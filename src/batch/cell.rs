@@ -189,7 +189,7 @@ macro_rules! half_element {
 
             fn from_text(text: &[u8]) -> Result<Self, Reason> {
                 let wide = f64::from_text(text)?;
-                let value = <$type>::from_f64(wide);
+                let value = <$type>::from_f32(round_to_odd(wide));
                 if value.is_infinite() && wide.is_finite() {
                     return Err(Reason::OutOfRange);
                 }
@@ -197,6 +197,18 @@ macro_rules! half_element {
             }
         }
     };
+}
+
+/// `wide` cut to float32 with its last bit set where something was cut off, so that a further
+/// rounding to 16 bits is the only one. The `half` crate's own conversions from f64 round twice or
+/// lose the low bits: both make 2048 of 2049.0000001.
+fn round_to_odd(wide: f64) -> f32 {
+    let nearest = wide as f32;
+    if f64::from(nearest) == wide || wide.is_nan() {
+        return nearest;
+    }
+    let away = f64::from(nearest).abs() > wide.abs();
+    f32::from_bits((nearest.to_bits() - u32::from(away)) | 1)
 }
 
 half_element!(f16, Float16);
@@ -393,6 +405,7 @@ mod tests {
         }
         assert_eq!(text::<f16>("70000"), Err(Reason::OutOfRange));
         assert_eq!(text::<f16>("1.5"), Ok(Some(f16::from_f64(1.5))));
+        assert_eq!(text::<f16>("2049.0000001"), Ok(Some(f16::from_f32(2050.0))));
         assert_eq!(text::<bf16>("1e38"), Ok(Some(bf16::from_f64(1e38))));
     }
 

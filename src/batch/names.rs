@@ -41,6 +41,24 @@ impl<'a> Names<'a> {
         Ok(None)
     }
 
+    /// The column for `wanted` where exporters had to number names that fold to one: of the columns
+    /// `a b` and `a-b` the first became `a_b` and the second `a_b1` (skl2onnx before 1.21). Only
+    /// where `inputs` has as many numbered names as there are such columns.
+    pub fn find_numbered(&self, wanted: &str, inputs: &[&str]) -> Option<usize> {
+        if self.columns.iter().any(|name| trimmed(name) == wanted) {
+            return None;
+        }
+        let stem = wanted.trim_end_matches(|c: char| c.is_ascii_digit());
+        let number = wanted.get(stem.len()..).unwrap_or_default();
+        let (stem, number) = if inputs.contains(&stem) { (stem, number) } else { (wanted, "") };
+        let number: usize = if number.is_empty() { 0 } else { number.parse().ok()? };
+        let folds = |index: &usize| self.columns.get(*index).is_some_and(|name| folded(name) == folded(stem));
+        let columns: Vec<usize> = (0..self.columns.len()).filter(folds).collect();
+        let numbered = (1..columns.len()).all(|number| inputs.contains(&format!("{stem}{number}").as_str()));
+        let is_family = columns.len() > 1 && numbered && inputs.contains(&stem);
+        columns.get(number).copied().filter(|_| is_family)
+    }
+
     /// The column whose name looks most like `wanted`, for a hint.
     pub fn nearest(&self, wanted: &str) -> Option<&'a str> {
         let wanted = folded(wanted);
@@ -107,6 +125,17 @@ mod tests {
             let header = columns(&header);
             assert_eq!(Names::new(&header).find(wanted), found, "{header:?} {wanted}");
         }
+    }
+
+    #[test]
+    fn numbered_names_follow_the_order_of_the_columns() {
+        let header = columns(&["a b", "x", "a-b"]);
+        let names = Names::new(&header);
+        let inputs = ["a_b", "a_b1", "x"];
+        assert_eq!(names.find_numbered("a_b", &inputs), Some(0));
+        assert_eq!(names.find_numbered("a_b1", &inputs), Some(2));
+        assert_eq!(names.find_numbered("x", &inputs), None);
+        assert_eq!(names.find_numbered("a_b", &["a_b", "x"]), None);
     }
 
     #[test]

@@ -72,6 +72,10 @@ impl Plan {
     /// feed.
     pub fn new(signature: &Signature, columns: Vec<String>, rules: &Rules, place: &str) -> Result<Plan> {
         reject_duplicates(&columns, place)?;
+        if signature.inputs.is_empty() {
+            return Err(Error::model("", "the model has no inputs, so there is nothing to score")
+                .hint("mlserve inspect MODEL shows what it gives"));
+        }
         let planner = Planner { signature, columns: &columns, names: Names::new(&columns), rules, place };
         planner.check_flags()?;
         let batch = batch_axis(signature, |input| planner.set_text(input).is_some());
@@ -206,7 +210,11 @@ impl Planner<'_> {
 
     /// A column named as the input, or columns named `<input>_0`, `<input>_1`... for each element.
     fn by_own_name(&self, port: &Port, dtype: Dtype, dims: &[Option<usize>]) -> Result<Option<How>> {
-        let found = self.names.find(&port.name).map_err(|ambiguous| self.ambiguous(&port.name, &ambiguous))?;
+        let inputs: Vec<&str> = self.signature.inputs.iter().map(|port| port.name.as_str()).collect();
+        let found = match self.names.find_numbered(&port.name, &inputs) {
+            Some(column) => Some(column),
+            None => self.names.find(&port.name).map_err(|ambiguous| self.ambiguous(&port.name, &ambiguous))?,
+        };
         let fixed = fixed_dims(dims);
         match (found, fixed) {
             (Some(column), Some(dims)) if elements(&dims) == 1 => {
@@ -279,6 +287,10 @@ impl Planner<'_> {
             (Some(features), _) => (Some(features), true),
             (None, features) => (features.as_ref(), false),
         };
+        let one_cell = is_one_cell(port, batch) && names.is_none();
+        if one_cell && free.len() != 1 {
+            return Err(self.absent_columns(&[port.name.as_str()], ""));
+        }
         let sources = match names {
             Some(features) => self.by_features(port, dtype, features, told_by_flag)?,
             None => self.by_position(port, dtype, &dims, free)?,
@@ -344,10 +356,8 @@ impl Planner<'_> {
             [] => "found none".to_owned(),
             seen => format!("found {}: {}", seen.len(), listed(seen)),
         };
-        let error = Error::data(
-            self.place,
-            format!("input \"{}\" takes {wanted} columns and the model does not name them, {found}", port.name),
-        );
+        let message = format!("input \"{}\" takes {wanted} columns and the model does not name them, {found}", port.name);
+        let error = Error::data(self.place, message);
         if free.len() > wanted {
             error
                 .hint("--id, --label or --exclude LIST sets columns aside that are no features")

@@ -76,7 +76,8 @@ fn language(locale: &str) -> &str {
 /// The part of a runtime message that means something to a user: without source paths of the build
 /// machine, on one line.
 pub(super) fn first_sentence(message: &str) -> String {
-    let start = message.rfind("Status Message: ").map_or(0, |at| at + "Status Message: ".len());
+    let after = |text: &'_ str, mark: &str| text.rfind(mark).map_or(0, |at| at + mark.len());
+    let start = after(message, "Status Message: ").max(after(message, " failed:"));
     let words = message.get(start..).unwrap_or(message).split_whitespace();
     let readable = words.filter(|word| !word.contains("/onnxruntime_src/") && !word.contains("/onnxruntime/core/"));
     let text = readable.collect::<Vec<_>>().join(" ");

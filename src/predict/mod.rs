@@ -47,16 +47,25 @@ use sink::Sink;
 /// Whatever stops the run; nothing half-written is then left behind.
 pub fn run(args: &PredictArgs) -> Result<()> {
     let options = Options::new(args)?;
+    score(&options).map_err(|error| match error {
+        // What is wrong with a model's inputs or outputs is found where its path is not known.
+        Error::Model(_) => error.at(options.model.display()),
+        other => other,
+    })
+}
+
+/// The straight line of the command.
+fn score(options: &Options) -> Result<()> {
     let facts = onnx::read(&options.model)?;
     let paths = source::resolve(&options.inputs)?;
     if options.explain {
-        return explain(&paths, &facts, &options);
+        return explain(&paths, &facts, options);
     }
     interrupt::watch();
     let model = Model::from_facts(facts, &options.runtime)?;
     let mut sink = Sink::open(options.output.as_deref())?;
     let mut progress = Progress::new(source::total_bytes(&paths), options.quiet);
-    let mut feeder = Feeder::new(&model, &options, paths);
+    let mut feeder = Feeder::new(&model, options, paths);
     let scored = feeder.start(&mut sink, &progress).and_then(|()| {
         order::in_order(
             options.jobs,
