@@ -21,7 +21,11 @@ Exit codes:
 /// Everything happens on this machine; nothing is ever sent anywhere.
 #[derive(Debug, Parser)]
 #[command(name = "mlserve", version, max_term_width = 100, after_help = EXIT_CODES)]
-#[command(subcommand_required = true, arg_required_else_help = true)]
+#[command(
+    subcommand_required = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true
+)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -91,7 +95,12 @@ pub struct FormatArgs {
     pub no_header: bool,
 
     /// Write NaN as TEXT and infinities as inf in CSV; by default both are empty
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
     pub nan_as: String,
 }
 
@@ -280,7 +289,9 @@ impl FromStr for Delimiter {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.as_bytes() {
             b"tab" | b"\\t" => Ok(Delimiter(b'\t')),
-            [b'"' | b'\n' | b'\r' | 0] => Err("a delimiter cannot be a quote or a line end".to_owned()),
+            [b'"' | b'\n' | b'\r' | 0] => {
+                Err("a delimiter cannot be a quote or a line end".to_owned())
+            }
             [byte] if byte.is_ascii() => Ok(Delimiter(*byte)),
             _ => Err("expected one ASCII character or \"tab\"".to_owned()),
         }
@@ -314,7 +325,10 @@ impl FromStr for Pair {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once('=') {
-            Some((name, value)) if !name.is_empty() => Ok(Pair { name: name.to_owned(), value: value.to_owned() }),
+            Some((name, value)) if !name.is_empty() => Ok(Pair {
+                name: name.to_owned(),
+                value: value.to_owned(),
+            }),
             _ => Err("expected NAME=VALUE".to_owned()),
         }
     }

@@ -208,8 +208,11 @@ mod tests {
 
     #[test]
     fn an_error_prints_place_message_and_hints_in_that_order() {
-        let error = Error::data("people.csv:7", "column \"age\": expected a number (float32), found \"n/a\"")
-            .hint("--missing n/a scores it as missing\nor mend the file");
+        let error = Error::data(
+            "people.csv:7",
+            "column \"age\": expected a number (float32), found \"n/a\"",
+        )
+        .hint("--missing n/a scores it as missing\nor mend the file");
         assert_eq!(
             error.to_string(),
             "people.csv:7: column \"age\": expected a number (float32), found \"n/a\"\n\

@@ -13,7 +13,9 @@ use mlserve::{inspect, predict};
 
 fn main() -> ExitCode {
     runtime::disable_telemetry();
-    let Err(error) = dispatch(&Cli::parse()) else { return ExitCode::SUCCESS };
+    let Err(error) = dispatch(&Cli::parse()) else {
+        return ExitCode::SUCCESS;
+    };
     if let Some(report) = error.report() {
         eprintln!("{report}");
     }

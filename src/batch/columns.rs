@@ -10,8 +10,8 @@ use crate::model::signature::{Port, Signature, ValueType};
 use crate::model::tensor::{Tensor, Value};
 
 use super::decide::{self, Activation};
-use super::feed::BatchAxis;
-use super::plan::{elements, listed};
+use super::feed::{BatchAxis, elements};
+use super::names::listed;
 
 /// What the user wants to see of the predictions; the same words as the flags of `predict`.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -66,7 +66,11 @@ enum Source {
     Argmax(usize, Vec<String>),
     /// The positive class where the score in `scores` reaches the threshold; `dtype` is that of the
     /// label it replaces.
-    Threshold { scores: usize, classes: Vec<String>, dtype: Dtype },
+    Threshold {
+        scores: usize,
+        classes: Vec<String>,
+        dtype: Dtype,
+    },
 }
 
 /// The fields of a prediction, in the order of the model's outputs.
@@ -116,7 +120,11 @@ impl Layout {
             let again = run_again()?;
             for (verdict, value) in verdicts.iter_mut().zip(&again) {
                 if *verdict == Rows::Doubtful {
-                    *verdict = if counts(value, rows * 2) { Rows::PerRecord } else { Rows::None };
+                    *verdict = if counts(value, rows * 2) {
+                        Rows::PerRecord
+                    } else {
+                        Rows::None
+                    };
                 }
             }
         }
@@ -127,9 +135,16 @@ impl Layout {
     /// The layout that the declaration promises, for `inspect` and `--explain`, which run nothing.
     /// An output whose columns only a run can tell has the form [`Form::Unknown`].
     pub fn declared(signature: &Signature, batch: BatchAxis, wanted: &Wanted) -> Result<Layout> {
-        let shapes: Vec<Shape> = signature.outputs.iter().map(|port| declared_shape(port, signature)).collect();
+        let shapes: Vec<Shape> = signature
+            .outputs
+            .iter()
+            .map(|port| declared_shape(port, signature))
+            .collect();
         let per_record = |index: usize| {
-            let first = signature.outputs.get(index).and_then(|port| port.tensor()?.1?.first()?.fixed());
+            let first = signature
+                .outputs
+                .get(index)
+                .and_then(|port| port.tensor()?.1?.first()?.fixed());
             match (first, batch) {
                 (Some(size), BatchAxis::Fixed(batch)) => size == batch,
                 // LightGBM's exporter declares its label as [1].
@@ -140,7 +155,12 @@ impl Layout {
         Layout::build(signature, &shapes, per_record, wanted)
     }
 
-    fn build(signature: &Signature, shapes: &[Shape], per_record: impl Fn(usize) -> bool, wanted: &Wanted) -> Result<Layout> {
+    fn build(
+        signature: &Signature,
+        shapes: &[Shape],
+        per_record: impl Fn(usize) -> bool,
+        wanted: &Wanted,
+    ) -> Result<Layout> {
         let mut layout = Layout {
             fields: Vec::new(),
             left_out: Vec::new(),
@@ -150,14 +170,21 @@ impl Layout {
         };
         check_outputs(signature, wanted)?;
         for (index, (port, shape)) in signature.outputs.iter().zip(shapes).enumerate() {
-            let is_wanted = wanted.outputs.as_ref().is_none_or(|names| names.contains(&port.name));
+            let is_wanted = wanted
+                .outputs
+                .as_ref()
+                .is_none_or(|names| names.contains(&port.name));
             if !is_wanted {
                 continue;
             }
             if per_record(index) {
-                layout.fields.extend(fields_of(index, port, shape, signature, wanted));
+                layout
+                    .fields
+                    .extend(fields_of(index, port, shape, signature, wanted));
             } else {
-                layout.left_out.push((port.name.clone(), "has no batch axis"));
+                layout
+                    .left_out
+                    .push((port.name.clone(), "has no batch axis"));
             }
         }
         check_classes(&layout.fields, wanted)?;
@@ -170,17 +197,29 @@ impl Layout {
         let flag = match wanted {
             Wanted { top: Some(_), .. } => "--top",
             Wanted { argmax: true, .. } => "--argmax",
-            Wanted { threshold: Some(_), .. } => "--threshold",
-            Wanted { activation: Some(_), .. } => "--activation",
+            Wanted {
+                threshold: Some(_), ..
+            } => "--threshold",
+            Wanted {
+                activation: Some(_),
+                ..
+            } => "--activation",
             _ => return Ok(()),
         };
         let at = self.scores(flag, shapes)?;
-        let Some(scores) = self.fields.get(at).cloned() else { return Ok(()) };
-        let Source::Output(output) = scores.source else { return Ok(()) };
+        let Some(scores) = self.fields.get(at).cloned() else {
+            return Ok(());
+        };
+        let Source::Output(output) = scores.source else {
+            return Ok(());
+        };
         self.activation = wanted.activation.map(|activation| (output, activation));
         if wanted.activation == Some(Activation::Softmax) && scores.form == Form::Scalar {
-            return Err(Error::usage(format!("--activation softmax: output \"{}\" has one value a record", scores.name))
-                .hint("--activation sigmoid fits it"));
+            return Err(Error::usage(format!(
+                "--activation softmax: output \"{}\" has one value a record",
+                scores.name
+            ))
+            .hint("--activation sigmoid fits it"));
         }
         let classes = match &scores.form {
             Form::Classes(classes) => classes.clone(),
@@ -195,10 +234,18 @@ impl Layout {
                 }
                 (_, Some(most)) if scores.form != Form::Scalar => {
                     let most = most.min(classes.len());
-                    field.form = Form::Top { most, classes: classes.clone() };
+                    field.form = Form::Top {
+                        most,
+                        classes: classes.clone(),
+                    };
                 }
                 (false, None) => {}
-                _ => return Err(Error::usage(format!("{flag}: output \"{}\" has one value a record, not one for each class", scores.name))),
+                _ => {
+                    return Err(Error::usage(format!(
+                        "{flag}: output \"{}\" has one value a record, not one for each class",
+                        scores.name
+                    )));
+                }
             }
         }
         if wanted.threshold.is_some() {
@@ -210,46 +257,86 @@ impl Layout {
     /// The field with the scores that a flag is about.
     fn scores(&self, flag: &str, shapes: &[Shape]) -> Result<usize> {
         let is_score = |field: &Field| match (&field.source, &field.form) {
-            (Source::Output(output), Form::Scalar | Form::Classes(_) | Form::List(_)) => {
-                shapes.get(*output).is_some_and(|shape| shape.dtype().is_float())
-            }
+            (Source::Output(output), Form::Scalar | Form::Classes(_) | Form::List(_)) => shapes
+                .get(*output)
+                .is_some_and(|shape| shape.dtype().is_float()),
             _ => false,
         };
-        let found: Vec<usize> = (0..self.fields.len()).filter(|at| self.fields.get(*at).is_some_and(is_score)).collect();
-        let names: Vec<&str> = found.iter().filter_map(|at| self.fields.get(*at)).map(|field| field.name.as_str()).collect();
+        let found: Vec<usize> = (0..self.fields.len())
+            .filter(|at| self.fields.get(*at).is_some_and(is_score))
+            .collect();
+        let names: Vec<&str> = found
+            .iter()
+            .filter_map(|at| self.fields.get(*at))
+            .map(|field| field.name.as_str())
+            .collect();
         match found.as_slice() {
             [only] => Ok(*only),
-            [] => Err(Error::usage(format!("{flag}: the model has no output of scores to apply it to"))
-                .hint("mlserve inspect MODEL shows the outputs")),
-            _ => Err(Error::usage(format!("{flag}: it could mean any of the outputs {}", listed(&names)))
-                .hint("--outputs NAME chooses one")),
+            [] => Err(Error::usage(format!(
+                "{flag}: the model has no output of scores to apply it to"
+            ))
+            .hint("mlserve inspect MODEL shows the outputs")),
+            _ => Err(Error::usage(format!(
+                "{flag}: it could mean any of the outputs {}",
+                listed(&names)
+            ))
+            .hint("--outputs NAME chooses one")),
         }
     }
 
     /// Puts the class that the threshold decides in the place of the model's own label, or, where
     /// the model has none, in a field `label` before the scores.
-    fn decide_label(&mut self, scores: usize, classes: Vec<String>, shapes: &[Shape], name: &str) -> Result<()> {
+    fn decide_label(
+        &mut self,
+        scores: usize,
+        classes: Vec<String>,
+        shapes: &[Shape],
+        name: &str,
+    ) -> Result<()> {
         if classes.len() != 2 {
-            return Err(Error::usage(format!("--threshold: output \"{name}\" has {} classes, not two", classes.len()))
-                .hint("a threshold decides between two classes; --top or --argmax rank more"));
+            return Err(Error::usage(format!(
+                "--threshold: output \"{name}\" has {} classes, not two",
+                classes.len()
+            ))
+            .hint("a threshold decides between two classes; --top or --argmax rank more"));
         }
         let is_label = |field: &Field| match field.source {
             Source::Output(output) => {
-                field.form == Form::Scalar && shapes.get(output).is_some_and(|shape| !shape.dtype().is_float())
+                field.form == Form::Scalar
+                    && shapes
+                        .get(output)
+                        .is_some_and(|shape| !shape.dtype().is_float())
             }
             _ => false,
         };
         let numbers = classes.iter().all(|class| class.parse::<i64>().is_ok());
         match self.fields.iter_mut().find(|field| is_label(field)) {
             Some(label) => {
-                let Source::Output(output) = label.source else { return Ok(()) };
+                let Source::Output(output) = label.source else {
+                    return Ok(());
+                };
                 let dtype = shapes.get(output).map_or(Dtype::String, Shape::dtype);
-                label.source = Source::Threshold { scores, classes, dtype };
+                label.source = Source::Threshold {
+                    scores,
+                    classes,
+                    dtype,
+                };
             }
             None => {
                 let dtype = if numbers { Dtype::Int64 } else { Dtype::String };
-                let source = Source::Threshold { scores, classes, dtype };
-                self.fields.insert(0, Field { name: "label".to_owned(), form: Form::Scalar, source });
+                let source = Source::Threshold {
+                    scores,
+                    classes,
+                    dtype,
+                };
+                self.fields.insert(
+                    0,
+                    Field {
+                        name: "label".to_owned(),
+                        form: Form::Scalar,
+                        source,
+                    },
+                );
             }
         }
         Ok(())
@@ -261,7 +348,11 @@ impl Layout {
         for field in &mut self.fields {
             let before = field.name.clone();
             let clashes = |field: &Field| {
-                taken.contains(&field.name.as_str()) || field.columns().iter().any(|column| taken.contains(&column.as_str()))
+                taken.contains(&field.name.as_str())
+                    || field
+                        .columns()
+                        .iter()
+                        .any(|column| taken.contains(&column.as_str()))
             };
             while clashes(field) {
                 field.name = format!("predicted_{}", field.name);
@@ -289,11 +380,16 @@ impl Layout {
     /// [`Error::Model`] when an output no longer has the form that the layout was made from.
     pub fn arrange(&self, mut values: Vec<Value>, rows: usize) -> Result<Vec<Tensor>> {
         if let Some((output, activation)) = self.activation {
-            if let Some(Value::Tensor(scores) | Value::Maps { values: scores, .. }) = values.get_mut(output) {
+            if let Some(Value::Tensor(scores) | Value::Maps { values: scores, .. }) =
+                values.get_mut(output)
+            {
                 decide::activate(scores, activation);
             }
         }
-        self.fields.iter().map(|field| field.arrange(&values, rows, self.threshold)).collect()
+        self.fields
+            .iter()
+            .map(|field| field.arrange(&values, rows, self.threshold))
+            .collect()
     }
 }
 
@@ -304,10 +400,18 @@ impl Field {
         match &self.form {
             Form::Scalar | Form::Nested => vec![name.clone()],
             Form::Unknown => vec![format!("{name}_*")],
-            Form::Classes(classes) => classes.iter().map(|class| format!("{name}_{class}")).collect(),
+            Form::Classes(classes) => classes
+                .iter()
+                .map(|class| format!("{name}_{class}"))
+                .collect(),
             Form::List(size) => (0..*size).map(|index| format!("{name}_{index}")).collect(),
             Form::Top { most, .. } => {
-                let pair = |rank| [format!("{name}_top{rank}"), format!("{name}_top{rank}_score")];
+                let pair = |rank| {
+                    [
+                        format!("{name}_top{rank}"),
+                        format!("{name}_top{rank}_score"),
+                    ]
+                };
                 (1..=*most).flat_map(pair).collect()
             }
         }
@@ -320,12 +424,19 @@ impl Field {
                 Some(Value::Sequence(items)) => items.get(*item).cloned(),
                 _ => None,
             },
-            Source::Argmax(output, classes) => tensor_of(values, *output).and_then(|scores| decide::argmax(scores, classes)),
-            Source::Threshold { scores, classes, dtype } => {
-                tensor_of(values, *scores).and_then(|scores| decide::threshold(scores, classes, threshold, *dtype))
+            Source::Argmax(output, classes) => {
+                tensor_of(values, *output).and_then(|scores| decide::argmax(scores, classes))
             }
+            Source::Threshold {
+                scores,
+                classes,
+                dtype,
+            } => tensor_of(values, *scores)
+                .and_then(|scores| decide::threshold(scores, classes, threshold, *dtype)),
         };
-        let Some(tensor) = tensor else { return Err(self.changed("another type")) };
+        let Some(tensor) = tensor else {
+            return Err(self.changed("another type"));
+        };
         let shape = tensor.shape();
         let fits = shape.first() == Some(&rows)
             && match &self.form {
@@ -335,7 +446,11 @@ impl Field {
                 Form::List(size) => shape.get(1) == Some(size),
                 Form::Nested | Form::Unknown => true,
             };
-        if fits { Ok(tensor) } else { Err(self.changed(&format!("shape {shape:?} for {rows} records"))) }
+        if fits {
+            Ok(tensor)
+        } else {
+            Err(self.changed(&format!("shape {shape:?} for {rows} records")))
+        }
     }
 
     fn changed(&self, found: &str) -> Error {
@@ -353,15 +468,22 @@ fn tensor_of(values: &[Value], output: usize) -> Option<&Tensor> {
 
 /// Whether the output is declared as a single value for all records.
 fn is_scalar(port: &Port) -> bool {
-    port.tensor().is_some_and(|(_, shape)| shape.is_some_and(<[_]>::is_empty))
+    port.tensor()
+        .is_some_and(|(_, shape)| shape.is_some_and(<[_]>::is_empty))
 }
 
 /// What an output's shape says about its fields.
 #[derive(Debug, Clone, PartialEq)]
 enum Shape {
     /// Sizes after the batch axis; `None` where only a run can tell.
-    Tensor { dtype: Dtype, dims: Option<Vec<usize>> },
-    Maps { dtype: Dtype, keys: Vec<String> },
+    Tensor {
+        dtype: Dtype,
+        dims: Option<Vec<usize>>,
+    },
+    Maps {
+        dtype: Dtype,
+        keys: Vec<String>,
+    },
     Sequence(Vec<(Dtype, Vec<usize>)>),
 }
 
@@ -375,32 +497,71 @@ impl Shape {
 }
 
 fn shapes_of(values: &[Value]) -> Vec<Shape> {
-    let dims = |tensor: &Tensor| tensor.shape().iter().skip(1).copied().collect::<Vec<usize>>();
+    let dims = |tensor: &Tensor| {
+        tensor
+            .shape()
+            .iter()
+            .skip(1)
+            .copied()
+            .collect::<Vec<usize>>()
+    };
     let shape = |value: &Value| match value {
-        Value::Tensor(tensor) => Shape::Tensor { dtype: tensor.dtype(), dims: Some(dims(tensor)) },
-        Value::Maps { keys, values } => Shape::Maps { dtype: values.dtype(), keys: keys.clone() },
-        Value::Sequence(items) => Shape::Sequence(items.iter().map(|item| (item.dtype(), dims(item))).collect()),
+        Value::Tensor(tensor) => Shape::Tensor {
+            dtype: tensor.dtype(),
+            dims: Some(dims(tensor)),
+        },
+        Value::Maps { keys, values } => Shape::Maps {
+            dtype: values.dtype(),
+            keys: keys.clone(),
+        },
+        Value::Sequence(items) => Shape::Sequence(
+            items
+                .iter()
+                .map(|item| (item.dtype(), dims(item)))
+                .collect(),
+        ),
     };
     values.iter().map(shape).collect()
 }
 
 fn declared_shape(port: &Port, signature: &Signature) -> Shape {
-    let classes = || port.classes.clone().or_else(|| signature.classes.clone()).unwrap_or_default();
+    let classes = || {
+        port.classes
+            .clone()
+            .or_else(|| signature.classes.clone())
+            .unwrap_or_default()
+    };
     match &port.kind {
         ValueType::Tensor { dtype, shape } => {
-            let dims = shape.as_ref().map(|shape| shape.iter().skip(1).map(|dim| dim.fixed()).collect::<Option<Vec<usize>>>());
+            let dims = shape.as_ref().map(|shape| {
+                shape
+                    .iter()
+                    .skip(1)
+                    .map(|dim| dim.fixed())
+                    .collect::<Option<Vec<usize>>>()
+            });
             // A free width of an output with scores is most often the number of classes.
-            let guess = || dtype.is_float().then(|| classes().len()).filter(|size| *size > 0).map(|size| vec![size]);
+            let guess = || {
+                dtype
+                    .is_float()
+                    .then(|| classes().len())
+                    .filter(|size| *size > 0)
+                    .map(|size| vec![size])
+            };
             let dims = match (dims, shape) {
                 (Some(Some(dims)), _) => Some(dims),
                 (_, Some(shape)) if shape.len() != 2 => None,
                 _ => guess(),
             };
-            Shape::Tensor { dtype: *dtype, dims }
+            Shape::Tensor {
+                dtype: *dtype,
+                dims,
+            }
         }
-        ValueType::Sequence(item) if matches!(**item, ValueType::Map { .. }) => {
-            Shape::Maps { dtype: Dtype::Float32, keys: classes() }
-        }
+        ValueType::Sequence(item) if matches!(**item, ValueType::Map { .. }) => Shape::Maps {
+            dtype: Dtype::Float32,
+            keys: classes(),
+        },
         _ => Shape::Sequence(Vec::new()),
     }
 }
@@ -425,18 +586,39 @@ fn counts(value: &Value, rows: usize) -> bool {
     }
 }
 
-fn fields_of(output: usize, port: &Port, shape: &Shape, signature: &Signature, wanted: &Wanted) -> Vec<Field> {
+fn fields_of(
+    output: usize,
+    port: &Port,
+    shape: &Shape,
+    signature: &Signature,
+    wanted: &Wanted,
+) -> Vec<Field> {
     let name = port.name.clone();
     match shape {
         Shape::Tensor { dtype, dims } => {
-            let known = wanted.classes.as_ref().or(port.classes.as_ref()).or(signature.classes.as_ref());
+            let known = wanted
+                .classes
+                .as_ref()
+                .or(port.classes.as_ref())
+                .or(signature.classes.as_ref());
             let form = form_of(*dtype, dims.as_deref(), known);
-            vec![Field { name, form, source: Source::Output(output) }]
+            vec![Field {
+                name,
+                form,
+                source: Source::Output(output),
+            }]
         }
         Shape::Maps { keys, .. } => {
-            let renamed = wanted.classes.as_ref().filter(|classes| classes.len() == keys.len());
+            let renamed = wanted
+                .classes
+                .as_ref()
+                .filter(|classes| classes.len() == keys.len());
             let form = Form::Classes(renamed.unwrap_or(keys).clone());
-            vec![Field { name, form, source: Source::Output(output) }]
+            vec![Field {
+                name,
+                form,
+                source: Source::Output(output),
+            }]
         }
         Shape::Sequence(items) => {
             let field = |(item, (dtype, dims)): (usize, &(Dtype, Vec<usize>))| Field {
@@ -454,7 +636,9 @@ fn form_of(dtype: Dtype, dims: Option<&[usize]>, classes: Option<&Vec<String>>) 
     match dims {
         Some([] | [1]) => Form::Scalar,
         Some([size]) => match classes {
-            Some(classes) if classes.len() == *size && dtype.is_float() => Form::Classes(classes.clone()),
+            Some(classes) if classes.len() == *size && dtype.is_float() => {
+                Form::Classes(classes.clone())
+            }
             _ => Form::List(*size),
         },
         Some(_) => Form::Nested,
@@ -472,17 +656,29 @@ fn two_classes(signature: &Signature, wanted: &Wanted) -> Vec<String> {
 }
 
 fn check_outputs(signature: &Signature, wanted: &Wanted) -> Result<()> {
-    let known: Vec<&str> = signature.outputs.iter().map(|port| port.name.as_str()).collect();
-    let unknown = wanted.outputs.iter().flatten().find(|name| !known.contains(&name.as_str()));
+    let known: Vec<&str> = signature
+        .outputs
+        .iter()
+        .map(|port| port.name.as_str())
+        .collect();
+    let unknown = wanted
+        .outputs
+        .iter()
+        .flatten()
+        .find(|name| !known.contains(&name.as_str()));
     match unknown {
         None => Ok(()),
-        Some(name) => Err(Error::usage(format!("--outputs {name}: the model has no such output"))
-            .hint(format!("its outputs are {}", listed(&known)))),
+        Some(name) => Err(
+            Error::usage(format!("--outputs {name}: the model has no such output"))
+                .hint(format!("its outputs are {}", listed(&known))),
+        ),
     }
 }
 
 fn check_classes(fields: &[Field], wanted: &Wanted) -> Result<()> {
-    let Some(classes) = &wanted.classes else { return Ok(()) };
+    let Some(classes) = &wanted.classes else {
+        return Ok(());
+    };
     let uses = |field: &Field| match &field.form {
         Form::Classes(names) => names == classes,
         Form::Scalar => classes.len() == 2,
@@ -499,6 +695,13 @@ fn check_classes(fields: &[Field], wanted: &Wanted) -> Result<()> {
             _ => None,
         })
         .collect();
-    let found = if sizes.is_empty() { "no output has classes".to_owned() } else { sizes.join(", ") };
-    Err(Error::usage(format!("--classes: {} names, but {found}", classes.len())))
+    let found = if sizes.is_empty() {
+        "no output has classes".to_owned()
+    } else {
+        sizes.join(", ")
+    };
+    Err(Error::usage(format!(
+        "--classes: {} names, but {found}",
+        classes.len()
+    )))
 }

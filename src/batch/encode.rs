@@ -7,10 +7,11 @@ use ndarray::{ArrayD, IxDyn};
 use crate::model::dtype::Dtype;
 use crate::model::tensor::Tensor;
 
-use super::cell::{Cell, CellRules, Element, Reason, expectation, read};
-use super::feed::{BatchAxis, Feed, How, Source};
+use super::cell::{Cell, CellRules, Reason, expectation, read};
+use super::element::{Element, ForElement, with_dtype};
+use super::feed::{BatchAxis, Feed, How, Source, elements};
 use super::nested::read_nested;
-use super::plan::{Plan, elements};
+use super::plan::Plan;
 
 /// The tensors of consecutive records, ready for one run.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,151 +35,146 @@ pub struct Fault {
 }
 
 /// Collects records until they are taken as groups.
-#[derive(Debug)]
 pub struct Encoder<'p> {
     plan: &'p Plan,
-    buffers: Vec<Buffer>,
+    buffers: Vec<Box<dyn Fill>>,
+    /// For each input the shape of a record, where lists decide it.
+    shapes: Vec<Vec<usize>>,
     groups: Vec<Group>,
+    /// Records since the last group.
     records: usize,
     missing: u64,
 }
 
-/// The elements of one input, and the shape of a record where it is not fixed by the plan.
-#[derive(Debug)]
-struct Buffer {
-    elements: Elements,
-    shape: Vec<usize>,
-}
-
-/// A growing row of elements of one dtype.
-#[derive(Debug)]
-enum Elements {
-    Float32(Vec<f32>),
-    Float64(Vec<f64>),
-    Float16(Vec<half::f16>),
-    Bfloat16(Vec<half::bf16>),
-    Int8(Vec<i8>),
-    Int16(Vec<i16>),
-    Int32(Vec<i32>),
-    Int64(Vec<i64>),
-    Uint8(Vec<u8>),
-    Uint16(Vec<u16>),
-    Uint32(Vec<u32>),
-    Uint64(Vec<u64>),
-    Bool(Vec<bool>),
-    String(Vec<String>),
-}
-
-/// Runs `$body` with `$vec` bound to the vector inside `$elements` and `$wrap` to the constructor
-/// of the tensor of the same dtype.
-macro_rules! each_buffer {
-    ($elements:expr, $vec:ident, $wrap:ident => $body:expr) => {
-        match $elements {
-            Elements::Float32($vec) => {
-                let $wrap = Tensor::Float32;
-                $body
-            }
-            Elements::Float64($vec) => {
-                let $wrap = Tensor::Float64;
-                $body
-            }
-            Elements::Float16($vec) => {
-                let $wrap = Tensor::Float16;
-                $body
-            }
-            Elements::Bfloat16($vec) => {
-                let $wrap = Tensor::Bfloat16;
-                $body
-            }
-            Elements::Int8($vec) => {
-                let $wrap = Tensor::Int8;
-                $body
-            }
-            Elements::Int16($vec) => {
-                let $wrap = Tensor::Int16;
-                $body
-            }
-            Elements::Int32($vec) => {
-                let $wrap = Tensor::Int32;
-                $body
-            }
-            Elements::Int64($vec) => {
-                let $wrap = Tensor::Int64;
-                $body
-            }
-            Elements::Uint8($vec) => {
-                let $wrap = Tensor::Uint8;
-                $body
-            }
-            Elements::Uint16($vec) => {
-                let $wrap = Tensor::Uint16;
-                $body
-            }
-            Elements::Uint32($vec) => {
-                let $wrap = Tensor::Uint32;
-                $body
-            }
-            Elements::Uint64($vec) => {
-                let $wrap = Tensor::Uint64;
-                $body
-            }
-            Elements::Bool($vec) => {
-                let $wrap = Tensor::Bool;
-                $body
-            }
-            Elements::String($vec) => {
-                let $wrap = Tensor::String;
-                $body
-            }
-        }
-    };
-}
-
-impl Elements {
-    fn new(dtype: Dtype) -> Elements {
-        match dtype {
-            Dtype::Float32 => Elements::Float32(Vec::new()),
-            Dtype::Float64 => Elements::Float64(Vec::new()),
-            Dtype::Float16 => Elements::Float16(Vec::new()),
-            Dtype::Bfloat16 => Elements::Bfloat16(Vec::new()),
-            Dtype::Int8 => Elements::Int8(Vec::new()),
-            Dtype::Int16 => Elements::Int16(Vec::new()),
-            Dtype::Int32 => Elements::Int32(Vec::new()),
-            Dtype::Int64 => Elements::Int64(Vec::new()),
-            Dtype::Uint8 => Elements::Uint8(Vec::new()),
-            Dtype::Uint16 => Elements::Uint16(Vec::new()),
-            Dtype::Uint32 => Elements::Uint32(Vec::new()),
-            Dtype::Uint64 => Elements::Uint64(Vec::new()),
-            Dtype::Bool => Elements::Bool(Vec::new()),
-            Dtype::String => Elements::String(Vec::new()),
+impl<'p> Encoder<'p> {
+    /// An encoder without records.
+    pub fn new(plan: &'p Plan) -> Self {
+        Encoder {
+            plan,
+            buffers: plan
+                .feeds
+                .iter()
+                .map(|feed| with_dtype(feed.dtype, NewBuffer))
+                .collect(),
+            shapes: plan
+                .feeds
+                .iter()
+                .map(|feed| fixed_shape(&feed.how))
+                .collect(),
+            groups: Vec::new(),
+            records: 0,
+            missing: 0,
         }
     }
 
-    fn truncate(&mut self, length: usize) {
-        each_buffer!(self, vec, _wrap => vec.truncate(length));
+    /// Appends one record, given one cell for each of the plan's columns.
+    ///
+    /// # Errors
+    /// The first cell that does not fit; the record is then left out whole.
+    pub fn push(&mut self, cells: &[Cell<'_>]) -> Result<(), Fault> {
+        let missing_before = self.missing;
+        let mut pushed = self.push_record(cells);
+        if matches!(pushed, Err(Stop::OtherShape)) {
+            // A tensor cannot be ragged: lists of another length start a new group.
+            self.roll_back(missing_before);
+            self.close_group();
+            pushed = self.push_record(cells);
+        }
+        if let Err(Stop::Fault(fault)) = pushed {
+            self.roll_back(missing_before);
+            return Err(fault);
+        }
+        self.records += 1;
+        if self.plan.batch == BatchAxis::Fixed(self.records) {
+            self.close_group();
+        }
+        Ok(())
     }
 
-    /// Takes the elements out as a tensor of `shape`, whose product is their number.
-    fn take(&mut self, shape: &[usize]) -> Option<Tensor> {
-        each_buffer!(self, vec, wrap => {
-            let full = std::mem::take(vec);
-            // The next batch is most likely as large as this one.
-            vec.reserve(full.len());
-            ArrayD::from_shape_vec(IxDyn(shape), full).ok().map(wrap)
-        })
+    fn push_record(&mut self, cells: &[Cell<'_>]) -> Result<(), Stop> {
+        let row = Row {
+            cells,
+            rules: &self.plan.cells,
+        };
+        let buffers = self.buffers.iter_mut().zip(&mut self.shapes);
+        for (feed, (buffer, shape)) in self.plan.feeds.iter().zip(buffers) {
+            match &feed.how {
+                How::Once(_) => {}
+                How::Cells { sources, .. } => {
+                    let pushed = buffer.push_cells(&row, sources, &mut self.missing);
+                    pushed.map_err(|At(at, reason)| {
+                        cell_fault(feed, sources.get(at), &row, reason)
+                    })?;
+                }
+                How::List { source, dims } => {
+                    let pushed = buffer.push_list(&row, source, dims, &mut self.missing);
+                    let found =
+                        pushed.map_err(|reason| list_fault(feed, source, dims, &row, reason))?;
+                    if self.records > 0 && *shape != found {
+                        return Err(Stop::OtherShape);
+                    }
+                    *shape = found;
+                }
+            }
+        }
+        Ok(())
     }
 
-    /// Appends a copy of the last `width` elements.
-    fn repeat_last(&mut self, width: usize) {
-        each_buffer!(self, vec, _wrap => {
-            let start = vec.len().saturating_sub(width);
-            vec.extend_from_within(start..);
+    /// Forgets what an unfinished record has pushed and counted.
+    fn roll_back(&mut self, missing: u64) {
+        self.missing = missing;
+        for (buffer, shape) in self.buffers.iter_mut().zip(&self.shapes) {
+            buffer.truncate(self.records * elements(shape));
+        }
+    }
+
+    /// Makes a group of the records so far, padded to the fixed batch if there is one.
+    fn close_group(&mut self) {
+        if self.records == 0 {
+            return;
+        }
+        let rows = match self.plan.batch {
+            BatchAxis::Fixed(size) => size,
+            BatchAxis::Free => self.records,
+        };
+        let mut inputs = Vec::with_capacity(self.buffers.len());
+        let buffers = self.buffers.iter_mut().zip(&self.shapes);
+        for (feed, (buffer, shape)) in self.plan.feeds.iter().zip(buffers) {
+            if let How::Once(tensor) = &feed.how {
+                inputs.push(tensor.clone());
+                continue;
+            }
+            for _ in self.records..rows {
+                buffer.repeat_last(elements(shape));
+            }
+            let shape: Vec<usize> = std::iter::once(rows).chain(shape.iter().copied()).collect();
+            inputs.extend(buffer.take(&shape));
+        }
+        self.groups.push(Group {
+            records: self.records,
+            inputs,
         });
+        self.records = 0;
+    }
+
+    /// Takes the records so far as groups, in their order, with the number of missing values that
+    /// they hold.
+    pub fn finish(&mut self) -> (Vec<Group>, u64) {
+        self.close_group();
+        (
+            std::mem::take(&mut self.groups),
+            std::mem::take(&mut self.missing),
+        )
     }
 }
 
-/// Which source failed, and why.
-struct At(usize, Reason);
+/// The shape of a record where the plan knows it.
+fn fixed_shape(how: &How) -> Vec<usize> {
+    match how {
+        How::Cells { dims, .. } => dims.clone(),
+        How::List { .. } | How::Once(_) => Vec::new(),
+    }
+}
 
 /// Why a record was not appended.
 enum Stop {
@@ -193,164 +189,140 @@ impl From<Fault> for Stop {
     }
 }
 
-impl<'p> Encoder<'p> {
-    /// An encoder without records.
-    pub fn new(plan: &'p Plan) -> Self {
-        let buffer = |feed: &Feed| Buffer { elements: Elements::new(feed.dtype), shape: Vec::new() };
-        Encoder {
-            plan,
-            buffers: plan.feeds.iter().map(buffer).collect(),
-            groups: Vec::new(),
-            records: 0,
-            missing: 0,
-        }
-    }
+/// One record and how to read it.
+struct Row<'r> {
+    cells: &'r [Cell<'r>],
+    rules: &'r CellRules,
+}
 
-    /// Appends one record, whose cell of column `index` is `cell(index)`.
-    ///
-    /// # Errors
-    /// The first cell that does not fit; the record is then left out whole.
-    pub fn push<'c>(&mut self, cell: impl Fn(usize) -> Cell<'c>) -> Result<(), Fault> {
-        let missing_before = self.missing;
-        let mut pushed = self.push_record(&cell);
-        if matches!(pushed, Err(Stop::OtherShape)) {
-            // A tensor cannot be ragged: lists of another length start a new group.
-            self.roll_back();
-            self.close_group();
-            self.missing = missing_before;
-            pushed = self.push_record(&cell);
-        }
-        if let Err(Stop::Fault(fault)) = pushed {
-            self.missing = missing_before;
-            self.roll_back();
-            return Err(fault);
-        }
-        self.records += 1;
-        if self.plan.batch == BatchAxis::Fixed(self.records) {
-            self.close_group();
+impl<'r> Row<'r> {
+    fn cell(&self, source: &Source) -> Cell<'r> {
+        let cell = source.column.and_then(|column| self.cells.get(column));
+        cell.copied().unwrap_or(Cell::Absent)
+    }
+}
+
+/// Which source failed, and why.
+struct At(usize, Reason);
+
+/// A growing row of elements of one dtype, which its caller need not know.
+trait Fill {
+    /// Appends one element for each source.
+    fn push_cells(
+        &mut self,
+        row: &Row<'_>,
+        sources: &[Source],
+        missing: &mut u64,
+    ) -> Result<(), At>;
+
+    /// Appends the elements of a JSON list; returns the list's shape.
+    fn push_list(
+        &mut self,
+        row: &Row<'_>,
+        source: &Source,
+        dims: &[Option<usize>],
+        missing: &mut u64,
+    ) -> Result<Vec<usize>, Reason>;
+
+    fn truncate(&mut self, length: usize);
+
+    /// Appends a copy of the last `width` elements.
+    fn repeat_last(&mut self, width: usize);
+
+    /// Takes the elements out as a tensor of `shape`; `None` where they are not that many.
+    fn take(&mut self, shape: &[usize]) -> Option<Tensor>;
+}
+
+/// Elements, and what makes a tensor of them.
+struct Buffer<T> {
+    elements: Vec<T>,
+    wrap: fn(ArrayD<T>) -> Tensor,
+}
+
+struct NewBuffer;
+
+impl ForElement for NewBuffer {
+    type Output = Box<dyn Fill>;
+
+    fn call<T: Element>(self, wrap: fn(ArrayD<T>) -> Tensor) -> Box<dyn Fill> {
+        Box::new(Buffer {
+            elements: Vec::<T>::new(),
+            wrap,
+        })
+    }
+}
+
+impl<T: Element> Fill for Buffer<T> {
+    /// The hot loop.
+    fn push_cells(
+        &mut self,
+        row: &Row<'_>,
+        sources: &[Source],
+        missing: &mut u64,
+    ) -> Result<(), At> {
+        self.elements.reserve(sources.len());
+        for (at, source) in sources.iter().enumerate() {
+            let cell = single(row.cell(source), sources.len());
+            let element = match read(cell, row.rules) {
+                Ok(Some(element)) => element,
+                Ok(None) => read_missing(source, missing).map_err(|reason| At(at, reason))?,
+                Err(reason) => return Err(At(at, reason)),
+            };
+            self.elements.push(element);
         }
         Ok(())
     }
 
-    fn push_record<'c>(&mut self, cell: &impl Fn(usize) -> Cell<'c>) -> Result<(), Stop> {
-        let plan = self.plan;
-        for (feed, buffer) in plan.feeds.iter().zip(&mut self.buffers) {
-            let missing = &mut self.missing;
-            match &feed.how {
-                How::Once(_) => {}
-                How::Cells { sources, .. } => {
-                    each_buffer!(&mut buffer.elements, vec, _wrap =>
-                        push_cells(vec, sources, cell, &plan.cells, missing))
-                    .map_err(|At(at, reason)| {
-                        fault(feed, sources.get(at), cell, reason, expectation(feed.dtype))
-                    })?;
-                }
-                How::List { source, dims } => {
-                    let shape = each_buffer!(&mut buffer.elements, vec, _wrap =>
-                        push_list(vec, cell_of(source, cell), dims, &plan.cells, missing))
-                    .map_err(|reason| {
-                        fault(feed, Some(source), cell, reason, list_expectation(feed.dtype, dims))
-                    })?;
-                    if self.records > 0 && buffer.shape != shape {
-                        return Err(Stop::OtherShape);
-                    }
-                    buffer.shape = shape;
-                }
-            }
+    fn push_list(
+        &mut self,
+        row: &Row<'_>,
+        source: &Source,
+        dims: &[Option<usize>],
+        missing: &mut u64,
+    ) -> Result<Vec<usize>, Reason> {
+        let raw = list_text(row.cell(source)).ok_or(Reason::Missing)?;
+        let nested = read_nested::<T>(raw, dims.len(), row.rules)?;
+        if nested
+            .shape
+            .iter()
+            .zip(dims)
+            .any(|(size, dim)| dim.is_some_and(|dim| dim != *size))
+        {
+            return Err(Reason::WrongShape);
         }
-        Ok(())
+        *missing += nested.missing;
+        self.elements.extend(nested.elements);
+        Ok(nested.shape)
     }
 
-    /// Forgets what a faulty record has pushed.
-    fn roll_back(&mut self) {
-        for (feed, buffer) in self.plan.feeds.iter().zip(&mut self.buffers) {
-            buffer.elements.truncate(self.records * width(feed, &buffer.shape));
-        }
+    fn truncate(&mut self, length: usize) {
+        self.elements.truncate(length);
     }
 
-    /// Makes a group of the records so far, padded to the fixed batch if there is one.
-    fn close_group(&mut self) {
-        if self.records == 0 {
-            return;
-        }
-        let padded = match self.plan.batch {
-            BatchAxis::Fixed(size) => size,
-            BatchAxis::Free => self.records,
-        };
-        let mut inputs = Vec::with_capacity(self.buffers.len());
-        for (feed, buffer) in self.plan.feeds.iter().zip(&mut self.buffers) {
-            if let How::Once(tensor) = &feed.how {
-                inputs.push(tensor.clone());
-                continue;
-            }
-            let width = width(feed, &buffer.shape);
-            for _ in self.records..padded {
-                buffer.elements.repeat_last(width);
-            }
-            let shape: Vec<usize> = std::iter::once(padded).chain(record_shape(feed, &buffer.shape)).collect();
-            inputs.extend(buffer.elements.take(&shape));
-        }
-        self.groups.push(Group { records: self.records, inputs });
-        self.records = 0;
+    fn repeat_last(&mut self, width: usize) {
+        let start = self.elements.len().saturating_sub(width);
+        self.elements.extend_from_within(start..);
     }
 
-    /// Takes the records so far as groups, in their order, with the number of missing values that
-    /// they hold.
-    pub fn finish(&mut self) -> (Vec<Group>, u64) {
-        self.close_group();
-        (std::mem::take(&mut self.groups), std::mem::take(&mut self.missing))
+    fn take(&mut self, shape: &[usize]) -> Option<Tensor> {
+        let elements = std::mem::take(&mut self.elements);
+        // The next group is most likely as large as this one.
+        self.elements.reserve(elements.len());
+        ArrayD::from_shape_vec(IxDyn(shape), elements)
+            .ok()
+            .map(self.wrap)
     }
-}
-
-/// Sizes of the axes after the batch axis.
-fn record_shape(feed: &Feed, listed: &[usize]) -> Vec<usize> {
-    match &feed.how {
-        How::Cells { dims, .. } => dims.clone(),
-        How::List { .. } => listed.to_vec(),
-        How::Once(_) => Vec::new(),
-    }
-}
-
-/// Elements of one record in the feed's buffer.
-fn width(feed: &Feed, listed: &[usize]) -> usize {
-    match &feed.how {
-        How::Cells { sources, .. } => sources.len(),
-        How::List { .. } => elements(listed),
-        How::Once(_) => 0,
-    }
-}
-
-fn cell_of<'c>(source: &Source, cell: &impl Fn(usize) -> Cell<'c>) -> Cell<'c> {
-    source.column.map_or(Cell::Absent, cell)
-}
-
-/// The hot loop: one element for each source.
-fn push_cells<'c, T: Element>(
-    out: &mut Vec<T>,
-    sources: &[Source],
-    cell: &impl Fn(usize) -> Cell<'c>,
-    rules: &CellRules,
-    missing: &mut u64,
-) -> Result<(), At> {
-    out.reserve(sources.len());
-    for (index, source) in sources.iter().enumerate() {
-        let element = match read(single(cell_of(source, cell), sources.len()), rules) {
-            Ok(Some(element)) => element,
-            Ok(None) => read_missing(source, missing).map_err(|reason| At(index, reason))?,
-            Err(reason) => return Err(At(index, reason)),
-        };
-        out.push(element);
-    }
-    Ok(())
 }
 
 /// `[x]` is accepted where one element is wanted, as a row of a `[N, 1]` tensor is often written.
 fn single(cell: Cell<'_>, wanted: usize) -> Cell<'_> {
     match cell {
-        Cell::Json(raw) if wanted == 1 && raw.starts_with('[') => match raw.get(1..raw.len().saturating_sub(1)) {
-            Some(inner) if !inner.contains(['[', ',']) => Cell::Json(inner.trim()),
-            _ => cell,
-        },
+        Cell::Json(raw) if wanted == 1 && raw.starts_with('[') => {
+            let inner = raw.get(1..raw.len().saturating_sub(1));
+            inner
+                .filter(|inner| !inner.contains(['[', ',']))
+                .map_or(cell, |inner| Cell::Json(inner.trim()))
+        }
         _ => cell,
     }
 }
@@ -359,40 +331,46 @@ fn single(cell: Cell<'_>, wanted: usize) -> Cell<'_> {
 fn read_missing<T: Element>(source: &Source, missing: &mut u64) -> Result<T, Reason> {
     *missing += 1;
     match &source.fill {
-        Some(fill) => read(Cell::Text(fill.as_bytes()), &CellRules::default())?.ok_or(Reason::Missing),
+        Some(fill) => {
+            read(Cell::Text(fill.as_bytes()), &CellRules::default())?.ok_or(Reason::Missing)
+        }
         None => T::missing().ok_or(Reason::Missing),
     }
 }
 
 /// The JSON text of a cell that should hold a list; `None` where it is missing.
-fn list_text<'c>(cell: Cell<'c>) -> Option<&'c str> {
+fn list_text(cell: Cell<'_>) -> Option<&str> {
     match cell {
         Cell::Absent | Cell::Json("null") => None,
         Cell::Json(raw) => Some(raw),
         Cell::Text(text) => {
+            // Text that is not UTF-8 is no list either.
             let text = std::str::from_utf8(text).unwrap_or("?").trim();
             (!text.is_empty()).then_some(text)
         }
     }
 }
 
-/// Appends a list's elements; returns the list's shape.
-fn push_list<T: Element>(
-    out: &mut Vec<T>,
-    cell: Cell<'_>,
-    dims: &[Option<usize>],
-    rules: &CellRules,
-    missing: &mut u64,
-) -> Result<Vec<usize>, Reason> {
-    let raw = list_text(cell).ok_or(Reason::Missing)?;
-    let nested = read_nested::<T>(raw, dims.len(), rules)?;
-    let fits = nested.shape.iter().zip(dims).all(|(size, dim)| dim.is_none_or(|dim| dim == *size));
-    if !fits {
-        return Err(Reason::WrongShape);
+fn cell_fault(feed: &Feed, source: Option<&Source>, row: &Row<'_>, reason: Reason) -> Fault {
+    Fault {
+        column: source.map_or(&feed.input, |source| &source.name).clone(),
+        reason,
+        expected: expectation(feed.dtype),
+        found: source.map_or(String::new(), |source| row.cell(source).to_string()),
     }
-    *missing += nested.missing;
-    out.extend(nested.elements);
-    Ok(nested.shape)
+}
+
+fn list_fault(
+    feed: &Feed,
+    source: &Source,
+    dims: &[Option<usize>],
+    row: &Row<'_>,
+    reason: Reason,
+) -> Fault {
+    Fault {
+        expected: list_expectation(feed.dtype, dims),
+        ..cell_fault(feed, Some(source), row, reason)
+    }
 }
 
 fn list_expectation(dtype: Dtype, dims: &[Option<usize>]) -> String {
@@ -401,21 +379,138 @@ fn list_expectation(dtype: Dtype, dims: &[Option<usize>]) -> String {
     format!("JSON lists of shape [{}] ({dtype})", dims.join(", "))
 }
 
-fn fault<'c>(
-    feed: &Feed,
-    source: Option<&Source>,
-    cell: &impl Fn(usize) -> Cell<'c>,
-    reason: Reason,
-    expected: String,
-) -> Fault {
-    let found = match source {
-        Some(source) => cell_of(source, cell).to_string(),
-        None => String::new(),
-    };
-    Fault {
-        column: source.map_or(&feed.input, |source| &source.name).clone(),
-        reason,
-        expected,
-        found,
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    fn source(column: usize) -> Source {
+        Source {
+            name: format!("c{column}"),
+            column: Some(column),
+            fill: None,
+        }
+    }
+
+    fn plan(feeds: Vec<(Dtype, How)>, batch: BatchAxis) -> Plan {
+        let feed = |(dtype, how)| Feed {
+            input: "x".to_owned(),
+            dtype,
+            how,
+        };
+        Plan {
+            columns: vec!["c0".to_owned(), "c1".to_owned()],
+            feeds: feeds.into_iter().map(feed).collect(),
+            unused: Vec::new(),
+            kept: Vec::new(),
+            batch,
+            cells: CellRules::default(),
+        }
+    }
+
+    fn matrix() -> (Dtype, How) {
+        (
+            Dtype::Float32,
+            How::Cells {
+                sources: vec![source(1), source(0)],
+                dims: vec![2],
+            },
+        )
+    }
+
+    fn list(dims: Vec<Option<usize>>) -> (Dtype, How) {
+        (
+            Dtype::Int64,
+            How::List {
+                source: source(0),
+                dims,
+            },
+        )
+    }
+
+    #[test]
+    fn cells_go_to_the_element_that_asks_for_their_column() {
+        let plan = plan(vec![matrix()], BatchAxis::Free);
+        let mut encoder = Encoder::new(&plan);
+        encoder
+            .push(&[Cell::Text(b"1"), Cell::Text(b"2")])
+            .expect("a record");
+        encoder
+            .push(&[Cell::Json("3"), Cell::Json("4")])
+            .expect("a record");
+        let (groups, missing) = encoder.finish();
+        let inputs = vec![Tensor::Float32(array![[2.0, 1.0], [4.0, 3.0]].into_dyn())];
+        assert_eq!((groups, missing), (vec![Group { records: 2, inputs }], 0));
+    }
+
+    #[test]
+    fn a_faulty_record_leaves_nothing_behind() {
+        let plan = plan(vec![matrix(), list(vec![Some(1)])], BatchAxis::Free);
+        let mut encoder = Encoder::new(&plan);
+        let fault = encoder
+            .push(&[Cell::Text(b"[1]"), Cell::Text(b"")])
+            .expect_err("a list is no number");
+        assert_eq!(
+            (fault.column.as_str(), fault.reason),
+            ("c0", Reason::NotANumber)
+        );
+        let (groups, missing) = encoder.finish();
+        assert_eq!((groups.len(), missing), (0, 0));
+    }
+
+    #[test]
+    fn a_fixed_batch_is_padded_with_its_last_record() {
+        let plan = plan(vec![matrix()], BatchAxis::Fixed(2));
+        let mut encoder = Encoder::new(&plan);
+        for text in ["1", "2", "3"] {
+            let cell = Cell::Text(text.as_bytes());
+            encoder.push(&[cell, cell]).expect("a record");
+        }
+        let (groups, _) = encoder.finish();
+        let records: Vec<usize> = groups.iter().map(|group| group.records).collect();
+        assert_eq!(records, [2, 1]);
+        let last = groups
+            .last()
+            .and_then(|group| group.inputs.first())
+            .cloned();
+        assert_eq!(
+            last,
+            Some(Tensor::Float32(array![[3.0, 3.0], [3.0, 3.0]].into_dyn()))
+        );
+    }
+
+    #[test]
+    fn lists_of_another_length_start_a_new_group() {
+        let plan = plan(vec![list(vec![None])], BatchAxis::Free);
+        let mut encoder = Encoder::new(&plan);
+        for raw in ["[1,2]", "[3,4]", "[5]", "[6]", "[7,8]"] {
+            encoder.push(&[Cell::Json(raw)]).expect("a record");
+        }
+        let (groups, _) = encoder.finish();
+        let shapes: Vec<Vec<usize>> = groups
+            .iter()
+            .flat_map(|group| &group.inputs)
+            .map(|tensor| tensor.shape().to_vec())
+            .collect();
+        assert_eq!(shapes, [[2, 2], [2, 1], [1, 2]]);
+    }
+
+    #[test]
+    fn missing_values_are_counted_and_filled() {
+        let mut filled = source(0);
+        filled.fill = Some("7".to_owned());
+        let how = How::Cells {
+            sources: vec![filled],
+            dims: Vec::new(),
+        };
+        let plan = plan(vec![(Dtype::Int64, how)], BatchAxis::Free);
+        let mut encoder = Encoder::new(&plan);
+        encoder.push(&[Cell::Text(b"")]).expect("a filled record");
+        let (groups, missing) = encoder.finish();
+        assert_eq!(missing, 1);
+        assert_eq!(
+            groups.first().map(|group| &group.inputs),
+            Some(&vec![Tensor::Int64(array![7].into_dyn())])
+        );
     }
 }

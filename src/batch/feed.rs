@@ -97,6 +97,12 @@ pub fn kind(port: &Port, batch: BatchAxis) -> Kind {
     }
 }
 
+/// How many elements a record has; shapes come from hostile files, so the product saturates.
+pub fn elements(dims: &[usize]) -> usize {
+    dims.iter()
+        .fold(1, |product: usize, size| product.saturating_mul(*size))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,7 +129,10 @@ mod tests {
 
     #[test]
     fn the_batch_axis_is_free_as_soon_as_one_input_says_so() {
-        let free = signature(vec![port("h", &[Some(1), Some(4)]), port("x", &[None, Some(2)])]);
+        let free = signature(vec![
+            port("h", &[Some(1), Some(4)]),
+            port("x", &[None, Some(2)]),
+        ]);
         assert_eq!(batch_axis(&free, |_| false), BatchAxis::Free);
         let fixed = signature(vec![port("x", &[Some(3), Some(2)]), port("sr", &[])]);
         assert_eq!(batch_axis(&fixed, |_| false), BatchAxis::Fixed(3));
@@ -134,11 +143,20 @@ mod tests {
     #[test]
     fn inputs_without_the_batch_axis_are_given_once() {
         let free = BatchAxis::Free;
-        assert_eq!(kind(&port("x", &[None, Some(2)]), free), Kind::PerRecord(vec![Some(2)]));
+        assert_eq!(
+            kind(&port("x", &[None, Some(2)]), free),
+            Kind::PerRecord(vec![Some(2)])
+        );
         assert_eq!(kind(&port("sr", &[]), free), Kind::Once(vec![]));
-        assert_eq!(kind(&port("h", &[Some(2), None]), free), Kind::Once(vec![Some(2), None]));
+        assert_eq!(
+            kind(&port("h", &[Some(2), None]), free),
+            Kind::Once(vec![Some(2), None])
+        );
         let fixed = BatchAxis::Fixed(3);
         assert_eq!(kind(&port("x", &[Some(3)]), fixed), Kind::PerRecord(vec![]));
-        assert_eq!(kind(&port("h", &[Some(1)]), fixed), Kind::Once(vec![Some(1)]));
+        assert_eq!(
+            kind(&port("h", &[Some(1)]), fixed),
+            Kind::Once(vec![Some(1)])
+        );
     }
 }

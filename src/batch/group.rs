@@ -33,14 +33,21 @@ macro_rules! map_array {
 impl Group {
     /// `records` records of zeros, `false` and empty strings; free dimensions count 1. Inputs
     /// without a batch axis are taken from `given`, where it has them.
-    pub fn made_up(signature: &Signature, batch: BatchAxis, records: usize, given: impl Fn(usize) -> Option<Tensor>) -> Group {
+    pub fn made_up(
+        signature: &Signature,
+        batch: BatchAxis,
+        records: usize,
+        given: impl Fn(usize) -> Option<Tensor>,
+    ) -> Group {
         let rows = match batch {
             BatchAxis::Fixed(size) => size,
             BatchAxis::Free => records,
         };
         let input = |(index, port): (usize, &crate::model::signature::Port)| {
             let (dtype, _) = port.tensor()?;
-            let sizes = |dims: &[Option<usize>]| dims.iter().map(|dim| dim.unwrap_or(1)).collect::<Vec<_>>();
+            let sizes = |dims: &[Option<usize>]| {
+                dims.iter().map(|dim| dim.unwrap_or(1)).collect::<Vec<_>>()
+            };
             match (given(index), kind(port, batch)) {
                 (Some(tensor), _) => Some(tensor),
                 (None, Kind::Once(dims)) => Some(Tensor::zeros(dtype, &sizes(&dims))),
@@ -50,8 +57,16 @@ impl Group {
                 }
             }
         };
-        let inputs = signature.inputs.iter().enumerate().filter_map(input).collect();
-        Group { records: records.min(rows), inputs }
+        let inputs = signature
+            .inputs
+            .iter()
+            .enumerate()
+            .filter_map(input)
+            .collect();
+        Group {
+            records: records.min(rows),
+            inputs,
+        }
     }
 
     /// The same records twice over. `counts[i]` says whether input `i` has a batch axis.
@@ -61,7 +76,11 @@ impl Group {
             concatenate(Axis(0), &[array.view(), array.view()]).unwrap_or_else(|_| array.clone())
         }
         let input = |(tensor, counts): (&Tensor, &bool)| {
-            if *counts { map_array!(tensor, array => twice(array)) } else { tensor.clone() }
+            if *counts {
+                map_array!(tensor, array => twice(array))
+            } else {
+                tensor.clone()
+            }
         };
         Group {
             records: self.records * 2,
@@ -82,7 +101,11 @@ impl Group {
         }
         let input = |(tensor, counts): (&Tensor, &bool)| {
             let there = tensor.shape().first().is_some_and(|size| index < *size);
-            if *counts && there { map_array!(tensor, array => alone(array, index, rows)) } else { tensor.clone() }
+            if *counts && there {
+                map_array!(tensor, array => alone(array, index, rows))
+            } else {
+                tensor.clone()
+            }
         };
         Group {
             records: 1,

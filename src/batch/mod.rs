@@ -10,10 +10,13 @@
 pub mod cell;
 pub mod columns;
 pub mod decide;
+pub mod element;
 pub mod encode;
 pub mod feed;
 pub mod group;
 pub mod names;
 pub mod nested;
+pub mod once;
 pub mod plan;
+mod planner;
 pub mod write;

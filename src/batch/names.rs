@@ -30,8 +30,11 @@ impl<'a> Names<'a> {
     pub fn find(&self, wanted: &str) -> Result<Option<usize>, Ambiguous> {
         for way in WAYS {
             let wanted = way(wanted);
-            let mut found = (0..self.columns.len())
-                .filter(|index| self.columns.get(*index).is_some_and(|name| way(name) == wanted));
+            let mut found = (0..self.columns.len()).filter(|index| {
+                self.columns
+                    .get(*index)
+                    .is_some_and(|name| way(name) == wanted)
+            });
             match (found.next(), found.next()) {
                 (Some(first), Some(second)) => return Err(Ambiguous(first, second)),
                 (Some(only), None) => return Ok(Some(only)),
@@ -50,11 +53,24 @@ impl<'a> Names<'a> {
         }
         let stem = wanted.trim_end_matches(|c: char| c.is_ascii_digit());
         let number = wanted.get(stem.len()..).unwrap_or_default();
-        let (stem, number) = if inputs.contains(&stem) { (stem, number) } else { (wanted, "") };
-        let number: usize = if number.is_empty() { 0 } else { number.parse().ok()? };
-        let folds = |index: &usize| self.columns.get(*index).is_some_and(|name| folded(name) == folded(stem));
+        let (stem, number) = if inputs.contains(&stem) {
+            (stem, number)
+        } else {
+            (wanted, "")
+        };
+        let number: usize = if number.is_empty() {
+            0
+        } else {
+            number.parse().ok()?
+        };
+        let folds = |index: &usize| {
+            self.columns
+                .get(*index)
+                .is_some_and(|name| folded(name) == folded(stem))
+        };
         let columns: Vec<usize> = (0..self.columns.len()).filter(folds).collect();
-        let numbered = (1..columns.len()).all(|number| inputs.contains(&format!("{stem}{number}").as_str()));
+        let numbered =
+            (1..columns.len()).all(|number| inputs.contains(&format!("{stem}{number}").as_str()));
         let is_family = columns.len() > 1 && numbered && inputs.contains(&stem);
         columns.get(number).copied().filter(|_| is_family)
     }
@@ -62,9 +78,26 @@ impl<'a> Names<'a> {
     /// The column whose name looks most like `wanted`, for a hint.
     pub fn nearest(&self, wanted: &str) -> Option<&'a str> {
         let wanted = folded(wanted);
-        let distances = self.columns.iter().map(|name| (distance(&folded(name), &wanted), name));
+        let distances = self
+            .columns
+            .iter()
+            .map(|name| (distance(&folded(name), &wanted), name));
         let (steps, name) = distances.min_by_key(|(steps, _)| *steps)?;
         (steps <= wanted.chars().count() / 3).then_some(name)
+    }
+}
+
+/// `"a", "b" and 3 more`: names as error texts list them.
+pub fn listed<S: AsRef<str>>(names: &[S]) -> String {
+    const MOST: usize = 40;
+    let quoted: Vec<String> = names
+        .iter()
+        .take(MOST)
+        .map(|name| format!("\"{}\"", name.as_ref()))
+        .collect();
+    match names.len().saturating_sub(MOST) {
+        0 => quoted.join(", "),
+        more => format!("{} and {more} more", quoted.join(", ")),
     }
 }
 
@@ -123,7 +156,11 @@ mod tests {
             (vec!["height"], "age", Ok(None)),
         ] {
             let header = columns(&header);
-            assert_eq!(Names::new(&header).find(wanted), found, "{header:?} {wanted}");
+            assert_eq!(
+                Names::new(&header).find(wanted),
+                found,
+                "{header:?} {wanted}"
+            );
         }
     }
 
@@ -141,7 +178,10 @@ mod tests {
     #[test]
     fn a_misspelt_column_is_suggested() {
         let header = columns(&["bill_lenght_mm", "island"]);
-        assert_eq!(Names::new(&header).nearest("bill_length_mm"), Some("bill_lenght_mm"));
+        assert_eq!(
+            Names::new(&header).nearest("bill_length_mm"),
+            Some("bill_lenght_mm")
+        );
         assert_eq!(Names::new(&header).nearest("sex"), None);
     }
 }

@@ -3,7 +3,8 @@
 use serde::de::{DeserializeSeed, Deserializer, Error as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::cell::{Cell, CellRules, Element, Reason, read};
+use super::cell::{Cell, CellRules, Reason, read};
+use super::element::Element;
 
 /// The elements of a nested list, row-major, and how many were missing.
 #[derive(Debug, PartialEq)]
@@ -22,7 +23,11 @@ const DEEPEST: usize = 16;
 /// # Errors
 /// [`Reason::NotAList`] where a list was expected, [`Reason::WrongShape`] where lists of one level
 /// differ in length, and whatever an element's own text is at fault for.
-pub fn read_nested<T: Element>(raw: &str, rank: usize, rules: &CellRules) -> Result<Nested<T>, Reason> {
+pub fn read_nested<T: Element>(
+    raw: &str,
+    rank: usize,
+    rules: &CellRules,
+) -> Result<Nested<T>, Reason> {
     if rank > DEEPEST {
         return Err(Reason::WrongShape);
     }
@@ -45,7 +50,11 @@ pub fn read_nested<T: Element>(raw: &str, rank: usize, rules: &CellRules) -> Res
         (false, None) => Err(Reason::NotAList),
         (true, None) => {
             // A level below an empty list was never seen.
-            nested.shape.iter_mut().filter(|size| **size == usize::MAX).for_each(|size| *size = 0);
+            nested
+                .shape
+                .iter_mut()
+                .filter(|size| **size == usize::MAX)
+                .for_each(|size| *size = 0);
             Ok(nested)
         }
     }
@@ -82,8 +91,18 @@ impl<'de, T: Element> DeserializeSeed<'de> for Level<'_, T> {
             return deserializer.deserialize_seq(self);
         }
         let raw: &RawValue = serde::Deserialize::deserialize(deserializer)?;
-        let Level { nested, fault, depth, rules } = self;
-        let level = Level { nested, fault: &mut *fault, depth, rules };
+        let Level {
+            nested,
+            fault,
+            depth,
+            rules,
+        } = self;
+        let level = Level {
+            nested,
+            fault: &mut *fault,
+            depth,
+            rules,
+        };
         level.element(raw.get()).map_err(|reason| {
             *fault = Some(reason);
             D::Error::custom(reason.code())
@@ -136,7 +155,10 @@ mod tests {
     #[test]
     fn lists_are_read_row_by_row() {
         assert_eq!(nested("[1, 2]", 1), Ok((vec![2], vec![1, 2])));
-        assert_eq!(nested("[[1,2],[3,4]]", 2), Ok((vec![2, 2], vec![1, 2, 3, 4])));
+        assert_eq!(
+            nested("[[1,2],[3,4]]", 2),
+            Ok((vec![2, 2], vec![1, 2, 3, 4]))
+        );
         assert_eq!(nested("7", 0), Ok((vec![], vec![7])));
         assert_eq!(nested("[]", 2), Ok((vec![0, 0], vec![])));
     }

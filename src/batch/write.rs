@@ -41,7 +41,14 @@ pub fn json_string(out: &mut Vec<u8>, text: &str) {
 
 /// Appends the cells of `field` for record `record` of `values`, each with the delimiter before it
 /// unless it is the first of the line.
-pub fn csv_field(out: &mut Vec<u8>, field: &Field, values: &Tensor, record: usize, style: &CsvStyle, first: &mut bool) {
+pub fn csv_field(
+    out: &mut Vec<u8>,
+    field: &Field,
+    values: &Tensor,
+    record: usize,
+    style: &CsvStyle,
+    first: &mut bool,
+) {
     let mut cell = |write: &mut dyn FnMut(&mut Vec<u8>)| {
         if !std::mem::take(first) {
             out.push(style.delimiter);
@@ -107,17 +114,29 @@ fn width_of(field: &Field) -> usize {
 }
 
 /// The best classes of a record, with the index of the score of each.
-fn top<'a>(values: &Tensor, record: usize, most: usize, classes: &'a [String]) -> Vec<(&'a str, usize)> {
+fn top<'a>(
+    values: &Tensor,
+    record: usize,
+    most: usize,
+    classes: &'a [String],
+) -> Vec<(&'a str, usize)> {
     let width = classes.len();
     let start = record * width;
     let scores = decide::floats(values).unwrap_or_default();
     let row = scores.get(start..start + width).unwrap_or_default();
     let best = decide::ranked(row).into_iter().take(most);
-    best.filter_map(|class| Some((classes.get(class)?.as_str(), start + class))).collect()
+    best.filter_map(|class| Some((classes.get(class)?.as_str(), start + class)))
+        .collect()
 }
 
 /// Appends items between brackets, with commas.
-fn json_joined<I: Iterator>(out: &mut Vec<u8>, open: u8, close: u8, items: I, mut write: impl FnMut(&mut Vec<u8>, I::Item)) {
+fn json_joined<I: Iterator>(
+    out: &mut Vec<u8>,
+    open: u8,
+    close: u8,
+    items: I,
+    mut write: impl FnMut(&mut Vec<u8>, I::Item),
+) {
     out.push(open);
     for (index, item) in items.enumerate() {
         if index > 0 {
@@ -133,7 +152,9 @@ fn json_record(out: &mut Vec<u8>, values: &Tensor, record: usize) {
     fn nested<T: Show>(out: &mut Vec<u8>, view: ArrayViewD<'_, T>) {
         match view.first().filter(|_| view.ndim() == 0) {
             Some(element) => element.json(out),
-            None => json_joined(out, b'[', b']', view.outer_iter(), |out, item| nested(out, item)),
+            None => json_joined(out, b'[', b']', view.outer_iter(), |out, item| {
+                nested(out, item)
+            }),
         }
     }
     fn of_record<T: Show>(out: &mut Vec<u8>, array: &ArrayD<T>, record: usize) {
@@ -239,7 +260,10 @@ mod tests {
 
     fn csv(values: &Tensor, index: usize, nan_as: &str) -> String {
         let mut out = Vec::new();
-        let style = CsvStyle { delimiter: b',', nan_as: nan_as.to_owned() };
+        let style = CsvStyle {
+            delimiter: b',',
+            nan_as: nan_as.to_owned(),
+        };
         csv_element(&mut out, values, index, &style);
         String::from_utf8(out).expect("text")
     }
@@ -266,7 +290,11 @@ mod tests {
         let values = Tensor::Float32(array![0.1, 1.0, 1e-7, 3.4028235e38, -0.0].into_dyn());
         let written: Vec<String> = (0..5).map(|index| csv(&values, index, "")).collect();
         for (text, value) in written.iter().zip([0.1_f32, 1.0, 1e-7, f32::MAX, -0.0]) {
-            assert_eq!(text.parse::<f32>().map(f32::to_bits), Ok(value.to_bits()), "{text}");
+            assert_eq!(
+                text.parse::<f32>().map(f32::to_bits),
+                Ok(value.to_bits()),
+                "{text}"
+            );
         }
         assert_eq!(written.first().map(String::as_str), Some("0.1"));
     }
@@ -274,7 +302,9 @@ mod tests {
     #[test]
     fn what_is_not_finite_is_empty_unless_a_text_is_given_and_null_in_json() {
         let values = Tensor::Float64(array![f64::NAN, f64::INFINITY, f64::NEG_INFINITY].into_dyn());
-        let all = |nan_as: &str| -> Vec<String> { (0..3).map(|index| csv(&values, index, nan_as)).collect() };
+        let all = |nan_as: &str| -> Vec<String> {
+            (0..3).map(|index| csv(&values, index, nan_as)).collect()
+        };
         assert_eq!(all(""), ["", "", ""]);
         assert_eq!(all("NaN"), ["NaN", "inf", "-inf"]);
         let mut json = Vec::new();

@@ -1,9 +1,76 @@
-//! `mlserve inspect`
+//! `mlserve inspect`: what goes into a model, what comes out and what is inside.
+//!
+//! ```text
+//! file -> facts (-> check: ONNX Runtime, one made-up batch) -> text | JSON | example
+//! ```
+//!
+//! Only the file is read; ONNX Runtime is started for `--check` alone. The text is for people and
+//! may change; the JSON (`json.rs` lists its keys) is for programs and is stable.
 
-use crate::cli::InspectArgs;
-use crate::error::Result;
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the report is the result; notes go to stderr"
+)]
 
-/// Runs it.
-pub fn run(_args: &InspectArgs) -> Result<()> {
-    Ok(())
+pub mod check;
+pub mod example;
+pub mod json;
+pub mod ports;
+pub mod shown;
+pub mod table;
+pub mod text;
+
+use std::io::{self, Write};
+
+use crate::cli::{ExampleKind, InspectArgs, RuntimeArgs};
+use crate::error::{Error, Result, escape_controls};
+use crate::model::onnx::{self, Facts};
+use crate::model::runtime::RuntimeChoice;
+
+/// Runs `mlserve inspect`.
+///
+/// # Errors
+/// [`Error::Model`] for a file that is no model, and, after the report, for `--check` whatever keeps
+/// ONNX Runtime from loading it.
+pub fn run(args: &InspectArgs) -> Result<()> {
+    let facts = onnx::read(&args.model)?;
+    if let Some(kind) = args.example {
+        return print_example(&facts, kind).map_err(|error| error.at(args.model.display()));
+    }
+    let checked = args
+        .check
+        .then(|| check::check(&facts, &runtime_choice(&args.runtime)));
+    let report = if args.json {
+        json::text(&facts, checked.as_ref())?
+    } else {
+        text::text(&facts, checked.as_ref())?
+    };
+    print(&report)?;
+    checked.map_or(Ok(()), |checked| checked.loaded)
+}
+
+fn print_example(facts: &Facts, kind: ExampleKind) -> Result<()> {
+    let example = example::example(&facts.signature, kind)?;
+    for flag in &example.flags {
+        eprintln!("note: predict also wants {}", escape_controls(flag));
+    }
+    print(&example.text)
+}
+
+/// Not `print!`, which panics when the reader of a pipe goes away.
+fn print(text: &str) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    let written = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
+    written.map_err(|source| Error::io("standard output", &source))
+}
+
+fn runtime_choice(args: &RuntimeArgs) -> RuntimeChoice {
+    RuntimeChoice {
+        library: args.runtime.clone(),
+        allow_known_bad: args.allow_known_bad_runtime,
+        verbosity: args.verbose,
+    }
 }

@@ -63,7 +63,11 @@ impl Model {
         let folder = rewrite::external_folder(&facts);
         let runtime = runtime::start(choice)?;
         let session = Session::load(runtime, &facts, rewritten.as_deref(), folder.as_deref())?;
-        Ok(Model { facts, session, runtime })
+        Ok(Model {
+            facts,
+            session,
+            runtime,
+        })
     }
 
     /// What the model takes and gives.

@@ -24,21 +24,38 @@ pub(super) fn load(facts: &Facts, version: &str, message: &str) -> Error {
             .hint("operators of other domains need a runtime built with them: --runtime PATH")
             .hint_more("or export the model with standard operators only");
     }
-    if let Some(operator) = between(message, "Could not find an implementation for ", |c| c == '(') {
-        return error(format!("{runtime} has no implementation of operator {operator} for the dtypes used here"))
-            .hint("convert the model with float32 inputs (FloatTensorType) instead of float64 or int64")
-            .hint_more("mlserve inspect MODEL shows the inputs' dtypes");
+    if let Some(operator) = between(message, "Could not find an implementation for ", |c| {
+        c == '('
+    }) {
+        return error(format!(
+            "{runtime} has no implementation of operator {operator} for the dtypes used here"
+        ))
+        .hint("convert the model with float32 inputs (FloatTensorType) instead of float64 or int64")
+        .hint_more("mlserve inspect MODEL shows the inputs' dtypes");
     }
-    if let Some(locale) = between(message, "Failed to construct locale with name:", |c| c == ':') {
-        return error(format!("the model normalizes text in locale {locale}, which this system lacks"))
-            .hint(format!("Debian and Ubuntu: apt-get install locales && localedef -i {} -f UTF-8 {locale}", language(locale)));
+    if let Some(locale) = between(message, "Failed to construct locale with name:", |c| {
+        c == ':'
+    }) {
+        return error(format!(
+            "the model normalizes text in locale {locale}, which this system lacks"
+        ))
+        .hint(format!(
+            "Debian and Ubuntu: apt-get install locales && localedef -i {} -f UTF-8 {locale}",
+            language(locale)
+        ));
     }
     if let Some((_, rest)) = message.split_once("External data path") {
-        return error(format!("its external data cannot be loaded: {}", first_sentence(rest)))
-            .hint("put the data file beside the model, under the name that the model gives it");
+        return error(format!(
+            "its external data cannot be loaded: {}",
+            first_sentence(rest)
+        ))
+        .hint("put the data file beside the model, under the name that the model gives it");
     }
-    error(format!("{runtime} cannot load it: {}", first_sentence(message)))
-        .hint("mlserve inspect MODEL shows what the file holds")
+    error(format!(
+        "{runtime} cannot load it: {}",
+        first_sentence(message)
+    ))
+    .hint("mlserve inspect MODEL shows what the file holds")
 }
 
 /// The opset that is too new: domain, version in the model, newest version known.
@@ -79,7 +96,8 @@ pub(super) fn first_sentence(message: &str) -> String {
     let after = |text: &'_ str, mark: &str| text.rfind(mark).map_or(0, |at| at + mark.len());
     let start = after(message, "Status Message: ").max(after(message, " failed:"));
     let words = message.get(start..).unwrap_or(message).split_whitespace();
-    let readable = words.filter(|word| !word.contains("/onnxruntime_src/") && !word.contains("/onnxruntime/core/"));
+    let readable = words
+        .filter(|word| !word.contains("/onnxruntime_src/") && !word.contains("/onnxruntime/core/"));
     let text = readable.collect::<Vec<_>>().join(" ");
     let mut cut: String = text.chars().take(400).collect();
     if cut.len() < text.len() {

@@ -1,6 +1,9 @@
 //! A model loaded into ONNX Runtime: loaded once, run from many threads.
 
-#![expect(unsafe_code, reason = "one call of ONNX Runtime's C API: the safe wrapper wants &mut self")]
+#![expect(
+    unsafe_code,
+    reason = "one call of ONNX Runtime's C API: the safe wrapper wants &mut self"
+)]
 
 use std::ffi::{CString, c_char};
 use std::path::Path;
@@ -32,7 +35,12 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::Model`] with what the runtime dislikes about the model, in words that help.
-    pub fn load(runtime: &Runtime, facts: &Facts, rewritten: Option<&[u8]>, folder: Option<&Path>) -> Result<Session> {
+    pub fn load(
+        runtime: &Runtime,
+        facts: &Facts,
+        rewritten: Option<&[u8]>,
+        folder: Option<&Path>,
+    ) -> Result<Session> {
         let refused = |error: ort::Error| refusal::load(facts, runtime.version(), error.message());
         let mut builder = builder(runtime, folder).map_err(refused)?;
         let session = match rewritten {
@@ -46,8 +54,20 @@ impl Session {
         };
         let signature = &facts.signature;
         Ok(Session {
-            inputs: names(signature.inputs.iter().map(|port| port.name.as_str()).collect())?,
-            outputs: names(signature.outputs.iter().map(|port| port.name.as_str()).collect())?,
+            inputs: names(
+                signature
+                    .inputs
+                    .iter()
+                    .map(|port| port.name.as_str())
+                    .collect(),
+            )?,
+            outputs: names(
+                signature
+                    .outputs
+                    .iter()
+                    .map(|port| port.name.as_str())
+                    .collect(),
+            )?,
             session,
         })
     }
@@ -59,17 +79,25 @@ impl Session {
     /// [`Error::Runtime`] with the runtime's own words.
     pub fn run(&self, inputs: &[Tensor]) -> Result<Vec<Value>> {
         let values = inputs.iter().map(feed).collect::<ort::Result<Vec<_>>>();
-        let outputs = values.and_then(|values| self.run_values(&values)).map_err(failed)?;
+        let outputs = values
+            .and_then(|values| self.run_values(&values))
+            .map_err(failed)?;
         outputs.into_iter().map(read).collect()
     }
 
     /// The call itself, with the names of the signature.
     fn run_values(&self, inputs: &[SessionInputValue<'_>]) -> ort::Result<Vec<DynValue>> {
         if inputs.len() != self.inputs.len() {
-            return Err(ort::Error::new(format!("{} inputs given, {} wanted", inputs.len(), self.inputs.len())));
+            return Err(ort::Error::new(format!(
+                "{} inputs given, {} wanted",
+                inputs.len(),
+                self.inputs.len()
+            )));
         }
-        let input_names: Vec<*const c_char> = self.inputs.iter().map(|name| name.as_ptr()).collect();
-        let output_names: Vec<*const c_char> = self.outputs.iter().map(|name| name.as_ptr()).collect();
+        let input_names: Vec<*const c_char> =
+            self.inputs.iter().map(|name| name.as_ptr()).collect();
+        let output_names: Vec<*const c_char> =
+            self.outputs.iter().map(|name| name.as_ptr()).collect();
         let input_values: Vec<_> = inputs.iter().map(|value| value.ptr()).collect();
         let mut output_values = vec![ptr::null_mut(); self.outputs.len()];
         let inner = self.session.inner();
@@ -96,7 +124,8 @@ impl Session {
         unsafe { ort::Error::result_from_status(status) }?;
         let allocator = self.session.allocator();
         let owned = |value: *mut ort::sys::OrtValue| {
-            let value = NonNull::new(value).ok_or_else(|| ort::Error::new("an output is missing"))?;
+            let value =
+                NonNull::new(value).ok_or_else(|| ort::Error::new("an output is missing"))?;
             // SAFETY: a successful `Run` hands over ownership of every output value; they live in
             // the memory of the session's (CPU) allocator.
             Ok(unsafe { DynValue::from_ptr(value, Some(allocator)) })
@@ -115,17 +144,26 @@ fn builder(runtime: &Runtime, folder: Option<&Path>) -> ort::Result<SessionBuild
         .with_log_level(ort::logging::LogLevel::Error)?;
     if let Some(folder) = folder {
         let folder = folder.to_string_lossy();
-        builder = builder.with_config_entry("session.model_external_initializers_file_folder_path", folder)?;
+        builder = builder.with_config_entry(
+            "session.model_external_initializers_file_folder_path",
+            folder,
+        )?;
     }
     Ok(builder)
 }
 
 fn nul_in_name(facts: &Facts) -> Error {
-    Error::model(facts.path.display().to_string(), "an input's or output's name has a NUL character")
+    Error::model(
+        facts.path.display().to_string(),
+        "an input's or output's name has a NUL character",
+    )
 }
 
 fn failed(error: ort::Error) -> Error {
-    Error::runtime(format!("ONNX Runtime failed on this batch: {}", refusal::first_sentence(error.message())))
+    Error::runtime(format!(
+        "ONNX Runtime failed on this batch: {}",
+        refusal::first_sentence(error.message())
+    ))
 }
 
 /// A tensor as the runtime takes it: borrowed, but for strings.
@@ -153,7 +191,10 @@ fn read(value: DynValue) -> Result<Value> {
     match value.dtype().clone() {
         ValueType::Tensor { ty, .. } => read_tensor(&value, ty).map(Value::Tensor),
         ValueType::Sequence(item) => match item.as_ref() {
-            ValueType::Map { key, value: element } => read_maps(value, *key, *element),
+            ValueType::Map {
+                key,
+                value: element,
+            } => read_maps(value, *key, *element),
             _ => read_sequence(value),
         },
         other => Err(unreadable(&other.to_string())),
@@ -161,12 +202,17 @@ fn read(value: DynValue) -> Result<Value> {
 }
 
 fn unreadable(kind: &str) -> Error {
-    Error::model("", format!("an output is of type {kind}, which cannot be read"))
-        .hint("--outputs LIST names the outputs to show")
+    Error::model(
+        "",
+        format!("an output is of type {kind}, which cannot be read"),
+    )
+    .hint("--outputs LIST names the outputs to show")
 }
 
 fn read_tensor(value: &DynValue, element: TensorElementType) -> Result<Tensor> {
-    fn array<T: ort::value::PrimitiveTensorElementType + Clone>(value: &DynValue) -> ort::Result<ndarray::ArrayD<T>> {
+    fn array<T: ort::value::PrimitiveTensorElementType + Clone>(
+        value: &DynValue,
+    ) -> ort::Result<ndarray::ArrayD<T>> {
         value.try_extract_array::<T>().map(|view| view.to_owned())
     }
     let tensor = match element {
@@ -190,30 +236,70 @@ fn read_tensor(value: &DynValue, element: TensorElementType) -> Result<Tensor> {
 }
 
 fn read_sequence(value: DynValue) -> Result<Value> {
-    let sequence = value.downcast::<ort::value::DynSequenceValueType>().map_err(failed)?;
-    let items = sequence.try_extract_sequence::<ort::value::DynTensorValueType>().map_err(failed)?;
+    let sequence = value
+        .downcast::<ort::value::DynSequenceValueType>()
+        .map_err(failed)?;
+    let items = sequence
+        .try_extract_sequence::<ort::value::DynTensorValueType>()
+        .map_err(failed)?;
     let item = |item: ort::value::DynTensor| {
         let element = *item.data_type();
         read_tensor(&item.into_dyn(), element)
     };
-    items.into_iter().map(item).collect::<Result<Vec<Tensor>>>().map(Value::Sequence)
+    items
+        .into_iter()
+        .map(item)
+        .collect::<Result<Vec<Tensor>>>()
+        .map(Value::Sequence)
 }
 
 /// A sequence of maps, one a record, into one matrix: ZipMap's output where it could not be taken
 /// out of the graph before loading.
 fn read_maps(value: DynValue, key: TensorElementType, element: TensorElementType) -> Result<Value> {
-    let sequence = value.downcast::<ort::value::DynSequenceValueType>().map_err(failed)?;
-    let maps = sequence.try_extract_sequence::<ort::value::DynMapValueType>().map_err(failed)?;
+    let sequence = value
+        .downcast::<ort::value::DynSequenceValueType>()
+        .map_err(failed)?;
+    let maps = sequence
+        .try_extract_sequence::<ort::value::DynMapValueType>()
+        .map_err(failed)?;
     let pairs = |map: &ort::value::DynMap| -> Result<Vec<(MapKey, f64)>> {
-        let text = |pairs: Vec<(String, f64)>| pairs.into_iter().map(|(key, value)| (MapKey::Text(key), value)).collect();
-        let number = |pairs: Vec<(i64, f64)>| pairs.into_iter().map(|(key, value)| (MapKey::Number(key), value)).collect();
-        let narrow = |pairs: Vec<(String, f32)>| pairs.into_iter().map(|(key, value)| (key, f64::from(value))).collect();
-        let narrow_number = |pairs: Vec<(i64, f32)>| pairs.into_iter().map(|(key, value)| (key, f64::from(value))).collect();
+        let text = |pairs: Vec<(String, f64)>| {
+            pairs
+                .into_iter()
+                .map(|(key, value)| (MapKey::Text(key), value))
+                .collect()
+        };
+        let number = |pairs: Vec<(i64, f64)>| {
+            pairs
+                .into_iter()
+                .map(|(key, value)| (MapKey::Number(key), value))
+                .collect()
+        };
+        let narrow = |pairs: Vec<(String, f32)>| {
+            pairs
+                .into_iter()
+                .map(|(key, value)| (key, f64::from(value)))
+                .collect()
+        };
+        let narrow_number = |pairs: Vec<(i64, f32)>| {
+            pairs
+                .into_iter()
+                .map(|(key, value)| (key, f64::from(value)))
+                .collect()
+        };
         match (key, element) {
-            (TensorElementType::String, TensorElementType::Float32) => map.try_extract_key_values().map(narrow).map(text),
-            (TensorElementType::String, TensorElementType::Float64) => map.try_extract_key_values().map(text),
-            (TensorElementType::Int64, TensorElementType::Float32) => map.try_extract_key_values().map(narrow_number).map(number),
-            (TensorElementType::Int64, TensorElementType::Float64) => map.try_extract_key_values().map(number),
+            (TensorElementType::String, TensorElementType::Float32) => {
+                map.try_extract_key_values().map(narrow).map(text)
+            }
+            (TensorElementType::String, TensorElementType::Float64) => {
+                map.try_extract_key_values().map(text)
+            }
+            (TensorElementType::Int64, TensorElementType::Float32) => {
+                map.try_extract_key_values().map(narrow_number).map(number)
+            }
+            (TensorElementType::Int64, TensorElementType::Float64) => {
+                map.try_extract_key_values().map(number)
+            }
             _ => return Err(unreadable(&format!("map({key}, {element})"))),
         }
         .map_err(failed)
@@ -248,6 +334,10 @@ fn matrix_of(maps: &[Vec<(MapKey, f64)>], single: bool) -> Value {
     let values = values.into_dyn();
     Value::Maps {
         keys: keys.collect(),
-        values: if single { Tensor::Float32(values.mapv(|value| value as f32)) } else { Tensor::Float64(values) },
+        values: if single {
+            Tensor::Float32(values.mapv(|value| value as f32))
+        } else {
+            Tensor::Float64(values)
+        },
     }
 }

@@ -54,7 +54,10 @@ pub enum Value {
     Sequence(Vec<Tensor>),
     /// A sequence of maps, one for each record, as ZipMap makes them: the keys in ascending order
     /// and the values as a tensor of shape `[records, keys]`, NaN where a map lacks a key.
-    Maps { keys: Vec<String>, values: Tensor },
+    Maps {
+        keys: Vec<String>,
+        values: Tensor,
+    },
 }
 
 impl Tensor {

@@ -104,7 +104,11 @@ impl<R: Read> Cutter<R> {
         }
         let text = self.pending().get(..scan.end).unwrap_or_default().to_vec();
         self.taken += scan.end;
-        let block = Block { records: scan.records, first_line: self.line, text };
+        let block = Block {
+            records: scan.records,
+            first_line: self.line,
+            text,
+        };
         self.line += lines_in(&block.text);
         Ok(Some(block))
     }
@@ -114,7 +118,10 @@ impl<R: Read> Cutter<R> {
         let start = self.read.len();
         self.read.resize(start + READ_BYTES, 0);
         let count = loop {
-            match self.reader.read(self.read.get_mut(start..).unwrap_or_default()) {
+            match self
+                .reader
+                .read(self.read.get_mut(start..).unwrap_or_default())
+            {
                 Err(source) if source.kind() == std::io::ErrorKind::Interrupted => {}
                 other => break other,
             }
@@ -122,27 +129,44 @@ impl<R: Read> Cutter<R> {
         let filled = count.as_ref().map_or(0, |count| *count);
         self.read.truncate(start + filled);
         self.ended = filled == 0;
-        count.map(|_| ()).map_err(|source| Error::io(self.name.as_str(), &source))
+        count
+            .map(|_| ())
+            .map_err(|source| Error::io(self.name.as_str(), &source))
     }
 
     fn endless(&self, scan: &Scan) -> Error {
         let before = self.pending().get(..scan.end).unwrap_or_default();
         let line = self.line + lines_in(before);
-        Error::data(format!("{}:{line}", self.name), format!("a record of more than {} MB", MOST_RECORD_BYTES >> 20))
-            .hint("a quote that is never closed makes one record of all that follows")
+        Error::data(
+            format!("{}:{line}", self.name),
+            format!("a record of more than {} MB", MOST_RECORD_BYTES >> 20),
+        )
+        .hint("a quote that is never closed makes one record of all that follows")
     }
 }
 
 /// Text that only looks like records once it is decoded.
 fn reject_encodings(name: &str, start: &[u8]) -> Result<()> {
     let (what, remedy) = match start {
-        [0x1f, 0x8b, ..] => ("gzip-compressed", format!("zcat {name} | mlserve predict MODEL")),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => ("zstd-compressed", format!("zstdcat {name} | mlserve predict MODEL")),
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
-            ("UTF-16 text", format!("iconv -f UTF-16 -t UTF-8 {name} | mlserve predict MODEL"))
+        [0x1f, 0x8b, ..] => (
+            "gzip-compressed",
+            format!("zcat {name} | mlserve predict MODEL"),
+        ),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => (
+            "zstd-compressed",
+            format!("zstdcat {name} | mlserve predict MODEL"),
+        ),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => (
+            "UTF-16 text",
+            format!("iconv -f UTF-16 -t UTF-8 {name} | mlserve predict MODEL"),
+        ),
+        [b'P', b'A', b'R', b'1', ..] => {
+            ("a Parquet file", "save it as CSV or JSONL first".to_owned())
         }
-        [b'P', b'A', b'R', b'1', ..] => ("a Parquet file", "save it as CSV or JSONL first".to_owned()),
-        [b'P', b'K', 3, 4, ..] => ("a zip archive or spreadsheet", "save it as CSV first".to_owned()),
+        [b'P', b'K', 3, 4, ..] => (
+            "a zip archive or spreadsheet",
+            "save it as CSV first".to_owned(),
+        ),
         _ => return Ok(()),
     };
     Err(Error::data(name, format!("expected CSV or JSONL text, found {what}")).hint(remedy))
@@ -301,8 +325,14 @@ mod tests {
     }
 
     fn records(text: &[u8]) -> Vec<csv::ByteRecord> {
-        let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text);
-        reader.byte_records().map(|record| record.expect("in memory")).collect()
+        let mut reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .from_reader(text);
+        reader
+            .byte_records()
+            .map(|record| record.expect("in memory"))
+            .collect()
     }
 
     #[test]
@@ -311,16 +341,24 @@ mod tests {
         let alphabet = [&b"a"[..], b",", b"\"", b"\n", b"\r", b"\"\""];
         let mut texts: Vec<Vec<u8>> = vec![Vec::new()];
         for _ in 0..6 {
-            let longer = texts.iter().flat_map(|text| alphabet.iter().map(|piece| [text, *piece].concat()));
+            let longer = texts
+                .iter()
+                .flat_map(|text| alphabet.iter().map(|piece| [text, *piece].concat()));
             let longer: Vec<Vec<u8>> = longer.collect();
             for text in &longer {
                 let expected = records(text);
                 for most in [1, 2] {
                     let found = blocks(text, 5000, most);
-                    let cut: Vec<_> = found.iter().flat_map(|block| records(&block.text)).collect();
+                    let cut: Vec<_> = found
+                        .iter()
+                        .flat_map(|block| records(&block.text))
+                        .collect();
                     assert_eq!(cut, expected, "{:?}", String::from_utf8_lossy(text));
                     let counts: Vec<usize> = found.iter().map(|block| block.records).collect();
-                    let seen: Vec<usize> = found.iter().map(|block| records(&block.text).len()).collect();
+                    let seen: Vec<usize> = found
+                        .iter()
+                        .map(|block| records(&block.text).len())
+                        .collect();
                     assert_eq!(counts, seen, "{:?}", String::from_utf8_lossy(text));
                 }
             }
@@ -355,7 +393,9 @@ mod tests {
             (b"\xff\xfea\0", "UTF-16"),
             (b"PAR1", "Parquet"),
         ] {
-            let error = Cutter::new(start, "x", |_| CSV).map(|_| ()).expect_err("no records");
+            let error = Cutter::new(start, "x", |_| CSV)
+                .map(|_| ())
+                .expect_err("no records");
             assert!(error.to_string().contains(what), "{error}");
         }
     }

@@ -44,8 +44,15 @@ impl Format {
         if start.trim_ascii_start().first() == Some(&b'{') {
             return Format::Jsonl;
         }
-        let line = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        if line.contains(&b'\t') && !line.contains(&b',') { TSV } else { CSV }
+        let line = start
+            .split(|byte| *byte == b'\n')
+            .next()
+            .unwrap_or_default();
+        if line.contains(&b'\t') && !line.contains(&b',') {
+            TSV
+        } else {
+            CSV
+        }
     }
 
     /// The same format with another delimiter, where it has one.

@@ -40,7 +40,6 @@ use rows::Passthrough;
 use score::{Intake, Scored, Scorer};
 use sink::Sink;
 
-
 /// Runs `mlserve predict`.
 ///
 /// # Errors
@@ -81,17 +80,28 @@ fn score(options: &Options) -> Result<()> {
     scored?;
     sink.finish()?;
     warn_of_missing(&model, &progress);
-    progress.close(options.output.as_ref().map(|path| path.display().to_string()).as_deref());
+    progress.close(
+        options
+            .output
+            .as_ref()
+            .map(|path| path.display().to_string())
+            .as_deref(),
+    );
     Ok(())
 }
 
 fn explain(paths: &[PathBuf], facts: &onnx::Facts, options: &Options) -> Result<()> {
     for path in paths {
-        let Some(opened) = Opened::new(path, &facts.signature, options)? else { continue };
+        let Some(opened) = Opened::new(path, &facts.signature, options)? else {
+            continue;
+        };
         let to = options.output_format.of(opened.format);
         let mut layout = Layout::declared(&facts.signature, opened.plan.batch, &options.wanted)?;
         layout.avoid(&kept_names(&opened.plan));
-        print!("{}", explain::text(&opened.name, opened.format, to, &opened.plan, &layout));
+        print!(
+            "{}",
+            explain::text(&opened.name, opened.format, to, &opened.plan, &layout)
+        );
     }
     Ok(())
 }
@@ -99,8 +109,15 @@ fn explain(paths: &[PathBuf], facts: &onnx::Facts, options: &Options) -> Result<
 /// Some models give an answer for a missing value that means nothing; the user must know.
 fn warn_of_missing(model: &Model, progress: &Progress) {
     if let (Some(risk), 1..) = (model.facts.nan_risk, progress.missing) {
-        let values = if progress.missing == 1 { "value" } else { "values" };
-        progress.note(&format!("warning: {} missing {values} scored by {risk}", progress.missing));
+        let values = if progress.missing == 1 {
+            "value"
+        } else {
+            "values"
+        };
+        progress.note(&format!(
+            "warning: {} missing {values} scored by {risk}",
+            progress.missing
+        ));
     }
 }
 
@@ -142,15 +159,23 @@ impl<'m> Feeder<'m> {
     /// Opens the first source, lays out the predictions and writes the header.
     fn start(&mut self, sink: &mut Sink, progress: &Progress) -> Result<()> {
         self.open_next()?;
-        let Some(layout) = &self.layout else { return Ok(()) };
+        let Some(layout) = &self.layout else {
+            return Ok(());
+        };
         for (output, reason) in &layout.left_out {
-            progress.note(&format!("note: output \"{output}\" {reason} and is no column"));
+            progress.note(&format!(
+                "note: output \"{output}\" {reason} and is no column"
+            ));
         }
         for (before, after) in layout.renamed() {
-            progress.note(&format!("note: the input has a column \"{before}\"; the prediction is called \"{after}\""));
+            progress.note(&format!(
+                "note: the input has a column \"{before}\"; the prediction is called \"{after}\""
+            ));
         }
         match self.to {
-            Some(Format::Csv { delimiter }) if !self.options.input_format.no_header => sink.write(&self.header(layout, delimiter)),
+            Some(Format::Csv { delimiter }) if !self.options.input_format.no_header => {
+                sink.write(&self.header(layout, delimiter))
+            }
             _ => Ok(()),
         }
     }
@@ -170,7 +195,9 @@ impl<'m> Feeder<'m> {
     /// The next block; `None` when all sources are at their end.
     fn next(&mut self) -> Result<Option<(Arc<Scorer<'m>>, Block)>> {
         loop {
-            let Some((scorer, opened)) = &mut self.current else { return Ok(None) };
+            let Some((scorer, opened)) = &mut self.current else {
+                return Ok(None);
+            };
             let block = match self.ahead.take() {
                 Some(block) => Some(block),
                 None => opened.next_block(self.left)?,
@@ -200,7 +227,9 @@ impl<'m> Feeder<'m> {
     }
 
     fn scorer(&mut self, opened: &Opened) -> Result<Scorer<'m>> {
-        let to = *self.to.get_or_insert_with(|| self.options.output_format.of(opened.format));
+        let to = *self
+            .to
+            .get_or_insert_with(|| self.options.output_format.of(opened.format));
         let plan = opened.plan.clone();
         let intake = Intake {
             passthrough: Passthrough::new(&plan, &self.options.rules.keep, to),
@@ -221,8 +250,16 @@ impl<'m> Feeder<'m> {
             Format::Csv { delimiter } => delimiter,
             Format::Jsonl => b',',
         };
-        let style = CsvStyle { delimiter, nan_as: self.options.nan_as.clone() };
-        Ok(Scorer { model: self.model, intake, layout, style })
+        let style = CsvStyle {
+            delimiter,
+            nan_as: self.options.nan_as.clone(),
+        };
+        Ok(Scorer {
+            model: self.model,
+            intake,
+            layout,
+            style,
+        })
     }
 
     /// Lays out the predictions by what the model returns for the first records; for made-up ones
@@ -236,9 +273,19 @@ impl<'m> Feeder<'m> {
         let is_real = group.is_some();
         let group = group.unwrap_or_else(|| made_up(self.model, plan));
         let wanted = &self.options.wanted;
-        let doubled = || self.model.run(&group.doubled(&plan.counts_records()).inputs);
+        let doubled = || {
+            self.model
+                .run(&group.doubled(&plan.counts_records()).inputs)
+        };
         let layout = match self.model.run(&group.inputs) {
-            Ok(values) => Layout::new(self.model.signature(), &values, group.rows(plan.batch), plan.batch, wanted, doubled),
+            Ok(values) => Layout::new(
+                self.model.signature(),
+                &values,
+                group.rows(plan.batch),
+                plan.batch,
+                wanted,
+                doubled,
+            ),
             // Which record is at fault comes out when the block is scored.
             Err(_) if is_real => self.layout_of_any_record(plan, &group),
             Err(_) => Layout::declared(self.model.signature(), plan.batch, wanted),
@@ -251,12 +298,27 @@ impl<'m> Feeder<'m> {
 
     fn layout_of_any_record(&self, plan: &Plan, group: &Group) -> Result<Layout> {
         let alone = |record| group.only(record, &plan.counts_records(), plan.batch);
-        let run = |record| self.model.run(&alone(record).inputs).ok().map(|values| (record, values));
+        let run = |record| {
+            self.model
+                .run(&alone(record).inputs)
+                .ok()
+                .map(|values| (record, values))
+        };
         match (0..group.records).find_map(run) {
             Some((record, values)) => {
                 let rows = alone(record).rows(plan.batch);
-                let doubled = || self.model.run(&alone(record).doubled(&plan.counts_records()).inputs);
-                Layout::new(self.model.signature(), &values, rows, plan.batch, &self.options.wanted, doubled)
+                let doubled = || {
+                    self.model
+                        .run(&alone(record).doubled(&plan.counts_records()).inputs)
+                };
+                Layout::new(
+                    self.model.signature(),
+                    &values,
+                    rows,
+                    plan.batch,
+                    &self.options.wanted,
+                    doubled,
+                )
             }
             None => Layout::declared(self.model.signature(), plan.batch, &self.options.wanted),
         }
@@ -265,13 +327,18 @@ impl<'m> Feeder<'m> {
     /// Further files must have the columns of the first one: their records go under one header.
     fn check_same_columns(&self, intake: &Intake, layout: &Layout) -> Result<()> {
         let kept = kept_names(&intake.plan);
-        let clash = layout.fields.iter().find(|field| kept.contains(&field.name.as_str()));
+        let clash = layout
+            .fields
+            .iter()
+            .find(|field| kept.contains(&field.name.as_str()));
         if matches!(intake.to, Format::Csv { .. }) && kept != self.kept || clash.is_some() {
-            let found = crate::batch::plan::listed(&kept);
-            let expected = crate::batch::plan::listed(&self.kept);
+            let found = crate::batch::names::listed(&kept);
+            let expected = crate::batch::names::listed(&self.kept);
             return Err(Error::data(
                 intake.source.as_str(),
-                format!("expected the columns to be copied of the first file, {expected}, found {found}"),
+                format!(
+                    "expected the columns to be copied of the first file, {expected}, found {found}"
+                ),
             )
             .hint("--keep LIST names columns that all files have; or score the files one by one"));
         }

@@ -41,23 +41,40 @@ impl Opened {
         let format = cutter.format();
         let (columns, first) = match format {
             Format::Csv { delimiter } if options.input_format.no_header => {
-                let block = cutter.next_block(options.batch_size)?.ok_or_else(|| empty(&name, "a record"))?;
+                let block = cutter
+                    .next_block(options.batch_size)?
+                    .ok_or_else(|| empty(&name, "a record"))?;
                 let width = rows::first_width(&block, delimiter);
-                ((1..=width).map(|number| number.to_string()).collect(), Some(block))
+                (
+                    (1..=width).map(|number| number.to_string()).collect(),
+                    Some(block),
+                )
             }
             Format::Csv { delimiter } => {
-                let block = cutter.next_block(1)?.ok_or_else(|| empty(&name, "a header line"))?;
+                let block = cutter
+                    .next_block(1)?
+                    .ok_or_else(|| empty(&name, "a header line"))?;
                 (rows::header(&block, delimiter, &name)?, None)
             }
             Format::Jsonl => {
-                let Some(block) = cutter.next_block(options.batch_size)? else { return Ok(None) };
-                let keys = rows::keys(&block).map_err(|broken| broken_error(&name, &block, &broken))?;
+                let Some(block) = cutter.next_block(options.batch_size)? else {
+                    return Ok(None);
+                };
+                let keys =
+                    rows::keys(&block).map_err(|broken| broken_error(&name, &block, &broken))?;
                 (keys, Some(block))
             }
         };
         let plan = Plan::new(signature, columns, &options.rules, &name)?;
         let batch_size = batch_size(&plan, options.batch_size);
-        Ok(Some(Opened { name, format, plan, first, cutter, batch_size }))
+        Ok(Some(Opened {
+            name,
+            format,
+            plan,
+            first,
+            cutter,
+            batch_size,
+        }))
     }
 
     /// The next block of at most `most` records.
@@ -68,7 +85,9 @@ impl Opened {
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         match self.first.take() {
             Some(block) if block.records <= most => Ok(Some(block)),
-            Some(block) => Cutter::new(block.text.as_slice(), &self.name, |_| self.format)?.next_block(most),
+            Some(block) => {
+                Cutter::new(block.text.as_slice(), &self.name, |_| self.format)?.next_block(most)
+            }
             None if most == 0 => Ok(None),
             None => self.cutter.next_block(self.batch_size.min(most)),
         }
@@ -84,10 +103,16 @@ fn empty(name: &str, expected: &str) -> Error {
 fn batch_size(plan: &Plan, asked: usize) -> usize {
     let bytes = |how: &How, element: usize| match how {
         How::Cells { sources, .. } => sources.len().saturating_mul(element),
-        How::List { dims, .. } => dims.iter().fold(element, |all, dim| all.saturating_mul(dim.unwrap_or(1))),
+        How::List { dims, .. } => dims
+            .iter()
+            .fold(element, |all, dim| all.saturating_mul(dim.unwrap_or(1))),
         How::Once(_) => 0,
     };
-    let record: usize = plan.feeds.iter().map(|feed| bytes(&feed.how, feed.dtype.bytes())).fold(0, usize::saturating_add);
+    let record: usize = plan
+        .feeds
+        .iter()
+        .map(|feed| bytes(&feed.how, feed.dtype.bytes()))
+        .fold(0, usize::saturating_add);
     let size = asked.min(MOST_BATCH_BYTES / record.max(1)).max(1);
     match plan.batch {
         BatchAxis::Fixed(batch) => (size / batch).max(1).saturating_mul(batch),

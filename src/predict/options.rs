@@ -79,7 +79,10 @@ impl Options {
         if args.predictions.threshold.is_some_and(f64::is_nan) {
             return Err(Error::usage("--threshold: expected a number, found NaN"));
         }
-        let output = formats.output.clone().filter(|path| path.as_os_str() != "-");
+        let output = formats
+            .output
+            .clone()
+            .filter(|path| path.as_os_str() != "-");
         Ok(Options {
             model: args.model.clone(),
             inputs: args.input.clone(),
@@ -167,7 +170,10 @@ fn keep(list: &NameList) -> Result<Keep> {
 }
 
 fn pairs(pairs: &[Pair]) -> Vec<(String, String)> {
-    pairs.iter().map(|pair| (pair.name.clone(), pair.value.clone())).collect()
+    pairs
+        .iter()
+        .map(|pair| (pair.name.clone(), pair.value.clone()))
+        .collect()
 }
 
 fn names(flag: &str, list: Option<&NameList>) -> Result<Vec<String>> {
@@ -176,17 +182,24 @@ fn names(flag: &str, list: Option<&NameList>) -> Result<Vec<String>> {
 
 /// The names of a list flag: after commas, or one a line from `@FILE`.
 fn optional(flag: &str, list: Option<&NameList>) -> Result<Option<Vec<String>>> {
-    let Some(NameList(text)) = list else { return Ok(None) };
+    let Some(NameList(text)) = list else {
+        return Ok(None);
+    };
     let names: Vec<String> = match text.strip_prefix('@') {
         None => text.split(',').map(str::to_owned).collect(),
         Some(path) => {
             let file = std::fs::read_to_string(Path::new(path)).map_err(|source| {
                 let error = Error::io(path, &source);
-                let reason = error.report().map_or(String::new(), |report| report.message.clone());
+                let reason = error
+                    .report()
+                    .map_or(String::new(), |report| report.message.clone());
                 Error::usage(format!("{flag} @{path}: {reason}"))
             })?;
             let lines = file.trim_start_matches('\u{feff}').lines();
-            lines.filter(|line| !line.is_empty()).map(str::to_owned).collect()
+            lines
+                .filter(|line| !line.is_empty())
+                .map(str::to_owned)
+                .collect()
         }
     };
     if names.is_empty() {

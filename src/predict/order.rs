@@ -22,7 +22,10 @@ pub fn in_order<I: Send, O: Send>(
         .num_threads(jobs)
         .thread_name(|index| format!("score-{index}"))
         .build()
-        .map_err(|error| Error::runtime(format!("cannot start {jobs} threads: {error}")).hint("--jobs N asks for fewer"))?;
+        .map_err(|error| {
+            Error::runtime(format!("cannot start {jobs} threads: {error}"))
+                .hint("--jobs N asks for fewer")
+        })?;
     let most = 2 * jobs + 2;
     let (give, permits) = sync_channel(most);
     for _ in 0..most {
@@ -111,7 +114,10 @@ mod tests {
         for jobs in [1, 2, 5] {
             let (out, result) = squares(jobs, 300, None);
             assert!(result.is_ok());
-            assert_eq!(out, (0..300).map(|number| number * number).collect::<Vec<u64>>());
+            assert_eq!(
+                out,
+                (0..300).map(|number| number * number).collect::<Vec<u64>>()
+            );
         }
     }
 

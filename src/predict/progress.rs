@@ -1,6 +1,9 @@
 //! What a person sees while a run goes on, on standard error: a bar, notes, and one closing line.
 
-#![expect(clippy::print_stderr, reason = "notes are for people and go to standard error")]
+#![expect(
+    clippy::print_stderr,
+    reason = "notes are for people and go to standard error"
+)]
 
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
@@ -24,10 +27,19 @@ impl Progress {
         let shown = !quiet && io::stderr().is_terminal();
         let bar = match (shown, total_bytes) {
             (false, _) => ProgressBar::hidden(),
-            (true, Some(total)) => bar(ProgressBar::new(total), "{bar:30} {percent:>3}%  {msg}, {decimal_bytes}, {eta} left"),
+            (true, Some(total)) => bar(
+                ProgressBar::new(total),
+                "{bar:30} {percent:>3}%  {msg}, {decimal_bytes}, {eta} left",
+            ),
             (true, None) => bar(ProgressBar::no_length(), "{spinner} {msg}, {decimal_bytes}"),
         };
-        Progress { bar, quiet, start: Instant::now(), records: 0, missing: 0 }
+        Progress {
+            bar,
+            quiet,
+            start: Instant::now(),
+            records: 0,
+            missing: 0,
+        }
     }
 
     /// Counts a scored block.
@@ -35,7 +47,11 @@ impl Progress {
         self.records += records;
         self.missing += missing;
         if !self.bar.is_hidden() {
-            self.bar.set_message(format!("{} rows, {} rows/s", HumanCount(self.records), HumanCount(self.rate())));
+            self.bar.set_message(format!(
+                "{} rows, {} rows/s",
+                HumanCount(self.records),
+                HumanCount(self.rate())
+            ));
             self.bar.inc(bytes);
         }
     }
@@ -89,6 +105,7 @@ fn bar(bar: ProgressBar, template: &str) -> ProgressBar {
 
 fn seconds(elapsed: Duration) -> String {
     match elapsed.as_secs_f64() {
+        instant if instant < 0.1 => format!("{:.0} ms", instant * 1000.0),
         short if short < 10.0 => format!("{short:.2} s"),
         long if long < 600.0 => format!("{long:.1} s"),
         long => format!("{:.0} min", long / 60.0),

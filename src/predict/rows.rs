@@ -28,7 +28,10 @@ pub struct Broken {
 /// The line of the source that byte `at` of `block` is on, past blank lines.
 pub fn line_of(block: &Block, at: usize) -> u64 {
     let rest = block.text.get(at..).unwrap_or_default();
-    let blank = rest.iter().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
+    let blank = rest
+        .iter()
+        .take_while(|byte| matches!(byte, b'\n' | b'\r'))
+        .count();
     block.first_line + lines_in(block.text.get(..at + blank).unwrap_or_default())
 }
 
@@ -39,6 +42,18 @@ pub enum Row<'a> {
 }
 
 impl<'a> Row<'a> {
+    /// Puts the cells of the plan's columns into `cells`.
+    pub fn cells(&self, cells: &mut Vec<Cell<'a>>) {
+        cells.clear();
+        match self {
+            Row::Csv(record) => cells.extend(record.iter().map(Cell::Text)),
+            Row::Json(object) => {
+                let cell = |raw: &Option<&'a str>| raw.map_or(Cell::Absent, Cell::Json);
+                cells.extend(object.cells.iter().map(cell));
+            }
+        }
+    }
+
     /// The cell of the plan's column `index`.
     pub fn cell(&self, index: usize) -> Cell<'a> {
         match self {
@@ -70,7 +85,14 @@ pub fn for_each<E: From<Broken>>(
                 match reader.read_byte_record(&mut record) {
                     Ok(true) => {}
                     Ok(false) => return Ok(()),
-                    Err(error) => return Err(Broken { at, message: error.to_string(), hint: "" }.into()),
+                    Err(error) => {
+                        return Err(Broken {
+                            at,
+                            message: error.to_string(),
+                            hint: "",
+                        }
+                        .into());
+                    }
                 }
                 check_width(at, record.len(), columns.len())?;
                 each(at, &Row::Csv(&record))?;
@@ -81,7 +103,8 @@ pub fn for_each<E: From<Broken>>(
             let mut at = 0;
             for line in block.text.split_inclusive(|byte| *byte == b'\n') {
                 if !line.trim_ascii().is_empty() {
-                    let object = Object::parse(line, &lookup).map_err(|broken| Broken { at, ..broken })?;
+                    let object =
+                        Object::parse(line, &lookup).map_err(|broken| Broken { at, ..broken })?;
                     each(at, &Row::Json(&object))?;
                 }
                 at += line.len();
@@ -121,9 +144,14 @@ pub fn header(block: &Block, delimiter: u8, place: &str) -> Result<Vec<String>> 
     let read = csv_reader(&block.text, delimiter).read_byte_record(&mut record);
     read.map_err(|error| Error::data(place, error.to_string()))?;
     let name = |cell: &[u8]| String::from_utf8(cell.to_vec());
-    record.iter().map(name).collect::<std::result::Result<_, _>>().map_err(|_| {
-        Error::data(format!("{place}:1"), "the header is not UTF-8").hint("convert the file: iconv -f LATIN1 -t UTF-8")
-    })
+    record
+        .iter()
+        .map(name)
+        .collect::<std::result::Result<_, _>>()
+        .map_err(|_| {
+            Error::data(format!("{place}:1"), "the header is not UTF-8")
+                .hint("convert the file: iconv -f LATIN1 -t UTF-8")
+        })
 }
 
 /// How many fields the first record of a block has.
@@ -147,7 +175,10 @@ pub fn keys(block: &Block) -> std::result::Result<Vec<String>, Broken> {
     for line in block.text.split_inclusive(|byte| *byte == b'\n') {
         if !line.trim_ascii().is_empty() {
             let object = Object::parse(line, &nothing).map_err(|broken| Broken { at, ..broken })?;
-            let new = object.others.iter().filter(|(key, _)| seen.insert(key.to_string()));
+            let new = object
+                .others
+                .iter()
+                .filter(|(key, _)| seen.insert(key.to_string()));
             keys.extend(new.map(|(key, _)| key.to_string()));
         }
         at += line.len();
@@ -163,8 +194,14 @@ struct Lookup<'a> {
 
 impl<'a> Lookup<'a> {
     fn new(columns: &'a [String]) -> Self {
-        let indices = columns.iter().enumerate().map(|(index, name)| (name.as_str(), index));
-        Lookup { columns, indices: indices.collect() }
+        let indices = columns
+            .iter()
+            .enumerate()
+            .map(|(index, name)| (name.as_str(), index));
+        Lookup {
+            columns,
+            indices: indices.collect(),
+        }
     }
 
     /// The column of `key`; `guess` is the one after the last key's, which it mostly is.
@@ -188,10 +225,16 @@ pub struct Object<'a> {
 
 impl<'a> Object<'a> {
     fn parse(line: &'a [u8], lookup: &Lookup<'_>) -> std::result::Result<Object<'a>, Broken> {
-        let broken = |message: String| Broken { at: 0, message, hint: "every line must be one JSON object" };
+        let broken = |message: String| Broken {
+            at: 0,
+            message,
+            hint: "every line must be one JSON object",
+        };
         let text = std::str::from_utf8(line).map_err(|_| broken("not UTF-8".to_owned()))?;
         let mut parser = serde_json::Deserializer::from_str(text);
-        let read = Members(lookup).read(&mut parser).and_then(|object| parser.end().map(|()| object));
+        let read = Members(lookup)
+            .read(&mut parser)
+            .and_then(|object| parser.end().map(|()| object));
         read.map_err(|error| broken(json_fault(&error)))
     }
 }
@@ -209,7 +252,10 @@ fn json_fault(error: &serde_json::Error) -> String {
 struct Members<'l>(&'l Lookup<'l>);
 
 impl Members<'_> {
-    fn read<'de, D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<Object<'de>, D::Error> {
+    fn read<'de, D: Deserializer<'de>>(
+        self,
+        deserializer: D,
+    ) -> std::result::Result<Object<'de>, D::Error> {
         deserializer.deserialize_map(self)
     }
 }
@@ -221,9 +267,16 @@ impl<'de> Visitor<'de> for Members<'_> {
         f.write_str("a JSON object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Object<'de>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(
+        self,
+        mut map: A,
+    ) -> std::result::Result<Object<'de>, A::Error> {
         let columns = self.0.columns.len();
-        let mut object = Object { cells: vec![None; columns], order: Vec::with_capacity(columns), others: Vec::new() };
+        let mut object = Object {
+            cells: vec![None; columns],
+            order: Vec::with_capacity(columns),
+            others: Vec::new(),
+        };
         let mut guess = 0;
         while let Some(Key(key)) = map.next_key()? {
             let raw: &RawValue = map.next_value()?;
@@ -231,7 +284,9 @@ impl<'de> Visitor<'de> for Members<'_> {
             match self.0.find(&key, guess) {
                 Some(index) => {
                     guess = index + 1;
-                    let Some(cell) = object.cells.get_mut(index) else { continue };
+                    let Some(cell) = object.cells.get_mut(index) else {
+                        continue;
+                    };
                     if cell.replace(raw.get()).is_some() {
                         return Err(twice());
                     }
@@ -300,7 +355,9 @@ impl Passthrough {
             literal
         };
         Passthrough {
-            is_kept: (0..plan.columns.len()).map(|index| plan.kept.contains(&index)).collect(),
+            is_kept: (0..plan.columns.len())
+                .map(|index| plan.kept.contains(&index))
+                .collect(),
             kept: plan.kept.clone(),
             others,
             names: plan.columns.iter().map(name).collect(),
@@ -311,12 +368,19 @@ impl Passthrough {
     ///
     /// # Errors
     /// A JSON key that has no column in the header.
-    pub fn csv(&self, out: &mut Vec<u8>, row: &Row<'_>, delimiter: u8) -> std::result::Result<(), Broken> {
+    pub fn csv(
+        &self,
+        out: &mut Vec<u8>,
+        row: &Row<'_>,
+        delimiter: u8,
+    ) -> std::result::Result<(), Broken> {
         if let (Row::Json(object), Others::Refused) = (row, self.others) {
             if let Some((key, _)) = object.others.first() {
                 return Err(Broken {
                     at: 0,
-                    message: format!("key \"{key}\" appears here first, but the CSV header is already written"),
+                    message: format!(
+                        "key \"{key}\" appears here first, but the CSV header is already written"
+                    ),
                     hint: "--keep LIST names the columns to copy and ignores others; --to jsonl has no header",
                 });
             }
@@ -328,7 +392,9 @@ impl Passthrough {
             match row.cell(*index) {
                 Cell::Text(text) => csv_cell(out, text, delimiter),
                 Cell::Json("null") | Cell::Absent => {}
-                Cell::Json(raw) if raw.starts_with('"') => csv_cell(out, unescape(raw).as_bytes(), delimiter),
+                Cell::Json(raw) if raw.starts_with('"') => {
+                    csv_cell(out, unescape(raw).as_bytes(), delimiter)
+                }
                 Cell::Json(raw) => csv_cell(out, raw.as_bytes(), delimiter),
             }
         }
@@ -353,8 +419,17 @@ impl Passthrough {
                 }
             }
             Row::Json(object) => {
-                for index in object.order.iter().filter(|index| self.is_kept.get(**index) == Some(&true)) {
-                    let raw = object.cells.get(*index).copied().flatten().unwrap_or("null");
+                for index in object
+                    .order
+                    .iter()
+                    .filter(|index| self.is_kept.get(**index) == Some(&true))
+                {
+                    let raw = object
+                        .cells
+                        .get(*index)
+                        .copied()
+                        .flatten()
+                        .unwrap_or("null");
                     self.member(out, *index, |out| out.extend_from_slice(raw.as_bytes()));
                 }
                 if self.others == Others::Copied {

@@ -78,7 +78,13 @@ impl Scorer<'_> {
     }
 
     /// Runs one group; a failure is traced to the first record that fails alone.
-    fn run(&self, block: &Block, encoded: &Encoded, base: usize, group: &Group) -> Result<Vec<Tensor>> {
+    fn run(
+        &self,
+        block: &Block,
+        encoded: &Encoded,
+        base: usize,
+        group: &Group,
+    ) -> Result<Vec<Tensor>> {
         let rows = group.rows(self.intake.plan.batch);
         match self.model.run(&group.inputs) {
             Ok(values) => self.layout.arrange(values, rows),
@@ -87,7 +93,13 @@ impl Scorer<'_> {
     }
 
     /// The error of the first record that the model refuses when it is alone.
-    fn guilty(&self, block: &Block, encoded: &Encoded, base: usize, group: &Group) -> Option<Error> {
+    fn guilty(
+        &self,
+        block: &Block,
+        encoded: &Encoded,
+        base: usize,
+        group: &Group,
+    ) -> Option<Error> {
         let counts = self.intake.plan.counts_records();
         (0..group.records).find_map(|record| {
             let alone = group.only(record, &counts, self.intake.plan.batch);
@@ -114,7 +126,9 @@ impl Scorer<'_> {
             Format::Jsonl => {
                 text.push(b'{');
                 text.extend_from_slice(kept);
-                for (position, (field, values)) in self.layout.fields.iter().zip(outputs).enumerate() {
+                for (position, (field, values)) in
+                    self.layout.fields.iter().zip(outputs).enumerate()
+                {
                     if position > 0 {
                         text.push(b',');
                     }
@@ -144,7 +158,11 @@ impl Intake {
         let mut kept_ends = Vec::with_capacity(block.records);
         let each = |at: usize, row: &rows::Row<'_>| -> std::result::Result<(), Flaw> {
             starts.push(at);
-            encoder.push(|index| row.cell(index)).map_err(|fault| Flaw::Fault(at, fault))?;
+            let mut cells = Vec::with_capacity(self.plan.columns.len());
+            row.cells(&mut cells);
+            encoder
+                .push(&cells)
+                .map_err(|fault| Flaw::Fault(at, fault))?;
             match self.to {
                 Format::Csv { delimiter } => self.passthrough.csv(&mut kept, row, delimiter),
                 Format::Jsonl => self.passthrough.json(&mut kept, row),
@@ -153,9 +171,16 @@ impl Intake {
             kept_ends.push(kept.len());
             Ok(())
         };
-        rows::for_each(block, self.from, &self.plan.columns, each).map_err(|flaw| self.error(block, flaw))?;
+        rows::for_each(block, self.from, &self.plan.columns, each)
+            .map_err(|flaw| self.error(block, flaw))?;
         let (groups, missing) = encoder.finish();
-        Ok(Encoded { groups, missing, starts, kept, kept_ends })
+        Ok(Encoded {
+            groups,
+            missing,
+            starts,
+            kept,
+            kept_ends,
+        })
     }
 
     fn place(&self, line: u64) -> String {
@@ -183,7 +208,11 @@ impl Intake {
             How::List { source, .. } => source.name == column,
             How::Once(_) => false,
         };
-        self.plan.feeds.iter().find(|feed| reads(&feed.how)).map(|feed| feed.dtype)
+        self.plan
+            .feeds
+            .iter()
+            .find(|feed| reads(&feed.how))
+            .map(|feed| feed.dtype)
     }
 }
 
@@ -215,7 +244,12 @@ impl From<Broken> for Flaw {
 
 /// `column "age": expected a number (float32), found "n/a"`.
 fn fault_text(fault: &Fault) -> String {
-    let Fault { column, reason, expected, found } = fault;
+    let Fault {
+        column,
+        reason,
+        expected,
+        found,
+    } = fault;
     let found = match reason {
         Reason::Missing => "nothing".to_owned(),
         Reason::OutOfRange => format!("{found}, which is out of range"),
@@ -229,18 +263,33 @@ fn fault_text(fault: &Fault) -> String {
 
 /// What to do about a cell.
 fn fault_hint(fault: &Fault, dtype: Option<Dtype>) -> String {
-    let Fault { column, reason, found, .. } = fault;
+    let Fault {
+        column,
+        reason,
+        found,
+        ..
+    } = fault;
     let has_nan = dtype.is_some_and(Dtype::is_float);
     let bare = found.trim_matches('"');
     match reason {
         Reason::Missing if has_nan => String::new(),
-        Reason::Missing => format!("{} has no missing value; --fill '{column}=VALUE' gives it one", dtype.map_or("this input", Dtype::name)),
-        Reason::NotANumber | Reason::NotAnInteger if has_nan && bare.len() < 20 && found.starts_with('"') && !bare.contains([',', '\'']) => {
+        Reason::Missing => format!(
+            "{} has no missing value; --fill '{column}=VALUE' gives it one",
+            dtype.map_or("this input", Dtype::name)
+        ),
+        Reason::NotANumber | Reason::NotAnInteger
+            if has_nan
+                && bare.len() < 20
+                && found.starts_with('"')
+                && !bare.contains([',', '\'']) =>
+        {
             format!("--missing '{bare}' scores it as missing")
         }
         Reason::QuotedNumber => "--lenient accepts numbers in quotes".to_owned(),
         Reason::NotUtf8 => "convert the file: iconv -f LATIN1 -t UTF-8".to_owned(),
-        Reason::NotAList | Reason::WrongShape => "mlserve inspect MODEL --example jsonl prints a record that fits".to_owned(),
+        Reason::NotAList | Reason::WrongShape => {
+            "mlserve inspect MODEL --example jsonl prints a record that fits".to_owned()
+        }
         _ => String::new(),
     }
 }

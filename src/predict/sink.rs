@@ -21,7 +21,10 @@ enum Target {
     /// A pipe or device, written through.
     Through(File),
     /// Beside the final path until it is whole.
-    Temporary { file: NamedTempFile, path: PathBuf },
+    Temporary {
+        file: NamedTempFile,
+        path: PathBuf,
+    },
 }
 
 impl Sink {
@@ -31,7 +34,10 @@ impl Sink {
     /// [`Error::Io`] where the folder or the file cannot be written.
     pub fn open(path: Option<&Path>) -> Result<Sink> {
         let Some(path) = path.filter(|path| path.as_os_str() != "-") else {
-            return Ok(Sink { target: Target::Stdout, name: "stdout".to_owned() });
+            return Ok(Sink {
+                target: Target::Stdout,
+                name: "stdout".to_owned(),
+            });
         };
         let name = path.display().to_string();
         let target = open_target(path).map_err(|source| Error::io(name.as_str(), &source))?;
@@ -63,10 +69,15 @@ impl Sink {
         let name = self.name;
         let failed = |source: &io::Error| Error::io(name.as_str(), source);
         match self.target {
-            Target::Stdout => io::stdout().lock().flush().map_err(|source| failed(&source)),
+            Target::Stdout => io::stdout()
+                .lock()
+                .flush()
+                .map_err(|source| failed(&source)),
             Target::Through(mut file) => file.flush().map_err(|source| failed(&source)),
             Target::Temporary { file, path } => {
-                file.as_file().sync_all().map_err(|source| failed(&source))?;
+                file.as_file()
+                    .sync_all()
+                    .map_err(|source| failed(&source))?;
                 let persisted = file.persist(&path);
                 interrupt::nothing_to_remove();
                 persisted.map(|_| ()).map_err(|error| failed(&error.error))
@@ -89,13 +100,21 @@ fn open_target(path: &Path) -> io::Result<Target> {
     };
     let existing = fs::metadata(&path).ok();
     match &existing {
-        Some(meta) if meta.is_dir() => return Err(io::Error::other("expected a file, found a folder")),
+        Some(meta) if meta.is_dir() => {
+            return Err(io::Error::other("expected a file, found a folder"));
+        }
         Some(meta) if !meta.is_file() => {
-            return OpenOptions::new().write(true).open(&path).map(Target::Through);
+            return OpenOptions::new()
+                .write(true)
+                .open(&path)
+                .map(Target::Through);
         }
         _ => {}
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let mut builder = tempfile::Builder::new();
     let prefix = format!(".{name}.");
@@ -108,10 +127,23 @@ fn open_target(path: &Path) -> io::Result<Target> {
 /// The temporary file, with the rights that the final one will have: those of the file it
 /// replaces, else those that any new file gets.
 #[cfg(unix)]
-fn create(builder: &tempfile::Builder<'_, '_>, folder: &Path, existing: Option<fs::Permissions>) -> io::Result<NamedTempFile> {
+fn create(
+    builder: &tempfile::Builder<'_, '_>,
+    folder: &Path,
+    existing: Option<fs::Permissions>,
+) -> io::Result<NamedTempFile> {
     use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-    let mode = existing.as_ref().map_or(0o666, |permissions| permissions.mode() & 0o777);
-    let open = |path: &Path| OpenOptions::new().read(true).write(true).create_new(true).mode(mode).open(path);
+    let mode = existing
+        .as_ref()
+        .map_or(0o666, |permissions| permissions.mode() & 0o777);
+    let open = |path: &Path| {
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .open(path)
+    };
     let file = builder.make_in(folder, open)?;
     let (file, path) = file.into_parts();
     if let Some(permissions) = existing {
@@ -121,6 +153,10 @@ fn create(builder: &tempfile::Builder<'_, '_>, folder: &Path, existing: Option<f
 }
 
 #[cfg(not(unix))]
-fn create(builder: &tempfile::Builder<'_, '_>, folder: &Path, _: Option<fs::Permissions>) -> io::Result<NamedTempFile> {
+fn create(
+    builder: &tempfile::Builder<'_, '_>,
+    folder: &Path,
+    _: Option<fs::Permissions>,
+) -> io::Result<NamedTempFile> {
     builder.tempfile_in(folder)
 }

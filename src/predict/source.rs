@@ -33,14 +33,18 @@ pub fn resolve(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     }
     if paths.is_empty() {
         if io::stdin().is_terminal() {
-            return Err(Error::usage("no input: expected files after the model, or data on standard input")
-                .hint("mlserve predict MODEL FILE.csv, or ... | mlserve predict MODEL"));
+            return Err(Error::usage(
+                "no input: expected files after the model, or data on standard input",
+            )
+            .hint("mlserve predict MODEL FILE.csv, or ... | mlserve predict MODEL"));
         }
         return Ok(vec![PathBuf::from("-")]);
     }
     for path in paths.iter().filter(|path| !is_stdin(path)) {
         let place = path.display().to_string();
-        let meta = path.metadata().map_err(|source| Error::io(place.as_str(), &source))?;
+        let meta = path
+            .metadata()
+            .map_err(|source| Error::io(place.as_str(), &source))?;
         if meta.is_dir() {
             return Err(Error::Io(crate::error::Report {
                 place,

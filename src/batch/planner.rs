@@ -1,0 +1,626 @@
+//! Making a plan: each input is fed by the closest rule that applies, and errors say which columns
+//! were expected, which were found, and what to do. They are about columns, never about records.
+
+use std::collections::HashSet;
+
+use ndarray::ArrayD;
+
+use crate::error::{Error, Result};
+use crate::model::dtype::Dtype;
+use crate::model::signature::{Port, Signature};
+use crate::model::tensor::Tensor;
+
+use super::cell::{Cell, CellRules, expectation, read};
+use super::element::{Element, ForElement, with_dtype};
+use super::feed::{BatchAxis, Feed, How, Kind, Source, batch_axis, elements, kind};
+use super::names::{Ambiguous, Names, listed};
+use super::once::{given, shape_of, state};
+use super::plan::{Keep, Plan, Rules};
+
+impl Plan {
+    /// Decides how `columns` of the source `place` feed the model.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for columns that are absent, duplicate or do not fit; [`Error::Usage`] for a
+    /// flag that names an unknown column or input; [`Error::Model`] for an input that no file can
+    /// feed.
+    pub fn new(
+        signature: &Signature,
+        columns: Vec<String>,
+        rules: &Rules,
+        place: &str,
+    ) -> Result<Plan> {
+        reject_duplicates(&columns, place)?;
+        if signature.inputs.is_empty() {
+            return Err(
+                Error::model("", "the model has no inputs, so there is nothing to score")
+                    .hint("mlserve inspect MODEL shows what it gives"),
+            );
+        }
+        let planner = Planner {
+            signature,
+            columns: &columns,
+            names: Names::new(&columns),
+            rules,
+            place,
+        };
+        planner.check_flags()?;
+        let batch = batch_axis(signature, |input| planner.set_text(input).is_some());
+        let feeds = planner.feeds(batch)?;
+        let batch = if planner.has_sized_state(batch) {
+            BatchAxis::Fixed(1)
+        } else {
+            batch
+        };
+        let used: HashSet<usize> = feeds.iter().flat_map(used_columns).collect();
+        let unused: Vec<usize> = (0..columns.len())
+            .filter(|index| !used.contains(index))
+            .collect();
+        let kept = planner.kept(&unused)?;
+        Ok(Plan {
+            feeds,
+            unused,
+            kept,
+            batch,
+            cells: rules.cells.clone(),
+            columns,
+        })
+    }
+}
+
+/// What `Plan::new` looks at; nothing here outlives it.
+struct Planner<'a> {
+    signature: &'a Signature,
+    columns: &'a [String],
+    names: Names<'a>,
+    rules: &'a Rules,
+    place: &'a str,
+}
+
+impl Planner<'_> {
+    /// Every flag that names a column or an input must name one that exists.
+    fn check_flags(&self) -> Result<()> {
+        let Rules {
+            id, label, exclude, ..
+        } = self.rules;
+        for (flag, names) in [("--id", id), ("--label", label), ("--exclude", exclude)] {
+            for name in names {
+                self.flag_column(flag, name)?;
+            }
+        }
+        for (input, _) in &self.rules.set {
+            if !self.signature.inputs.iter().any(|port| port.name == *input) {
+                let inputs: Vec<&str> = self
+                    .signature
+                    .inputs
+                    .iter()
+                    .map(|port| port.name.as_str())
+                    .collect();
+                return Err(
+                    Error::usage(format!("--set {input}: the model has no such input"))
+                        .hint(format!("its inputs are {}", listed(&inputs))),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// The column that a flag names.
+    fn flag_column(&self, flag: &str, name: &str) -> Result<usize> {
+        let unknown = || {
+            Error::usage(format!("{flag} {name}: {} has no such column", self.place))
+                .hint(self.columns_hint(name))
+        };
+        let found = self
+            .names
+            .find(name)
+            .map_err(|ambiguous| self.ambiguous(name, &ambiguous))?;
+        found.ok_or_else(unknown)
+    }
+
+    fn columns_hint(&self, wanted: &str) -> String {
+        let columns = format!("its columns are {}", listed(self.columns));
+        match self.names.nearest(wanted) {
+            Some(near) => format!("did you mean \"{near}\"?\n{columns}"),
+            None => columns,
+        }
+    }
+
+    fn ambiguous(&self, wanted: &str, columns: &Ambiguous) -> Error {
+        let name = |index: usize| self.columns.get(index).map_or("", String::as_str);
+        let (a, b) = (name(columns.0), name(columns.1));
+        Error::data(
+            self.place,
+            format!("columns \"{a}\" and \"{b}\" could both be \"{wanted}\""),
+        )
+        .hint(format!(
+            "rename the one that is meant to exactly \"{wanted}\""
+        ))
+    }
+
+    fn set_text(&self, input: &str) -> Option<&str> {
+        let set = self.rules.set.iter().find(|(name, _)| name == input);
+        set.map(|(_, json)| json.as_str())
+    }
+
+    /// Whether a state that nobody gave has a free dimension. It may count the records, so such a
+    /// model is run record by record.
+    fn has_sized_state(&self, batch: BatchAxis) -> bool {
+        self.signature.inputs.iter().any(|port| {
+            let free = |dims: &[Option<usize>]| dims.iter().any(Option::is_none);
+            self.set_text(&port.name).is_none()
+                && matches!(kind(port, batch), Kind::Once(dims) if free(&dims))
+        })
+    }
+
+    /// Feeds every input: first those given once, then those found by their own name, then the one
+    /// matrix that takes what is left.
+    fn feeds(&self, batch: BatchAxis) -> Result<Vec<Feed>> {
+        let ports = &self.signature.inputs;
+        let mut feeds: Vec<Option<Feed>> = Vec::with_capacity(ports.len());
+        for port in ports {
+            feeds.push(self.feed_alone(port, batch)?);
+        }
+        let open: Vec<&Port> = ports
+            .iter()
+            .zip(&feeds)
+            .filter(|(_, feed)| feed.is_none())
+            .map(|(port, _)| port)
+            .collect();
+        let used: HashSet<usize> = feeds.iter().flatten().flat_map(used_columns).collect();
+        let mut rest = self.feed_rest(&open, batch, &used)?.into_iter();
+        Ok(feeds
+            .into_iter()
+            .filter_map(|feed| feed.or_else(|| rest.next()))
+            .collect())
+    }
+
+    /// The feed of an input that needs no look at the other inputs; `None` where it does.
+    fn feed_alone(&self, port: &Port, batch: BatchAxis) -> Result<Option<Feed>> {
+        let Some((dtype, _)) = port.tensor() else {
+            return Err(unfeedable(port));
+        };
+        let how = match (self.set_text(&port.name), kind(port, batch)) {
+            (Some(json), _) => Some(How::Once(given(port, dtype, json)?)),
+            (None, Kind::Once(dims)) => Some(How::Once(state(port, dtype, &dims)?)),
+            (None, Kind::PerRecord(dims)) => self.by_own_name(port, dtype, &dims)?,
+        };
+        Ok(how.map(|how| Feed {
+            input: port.name.clone(),
+            dtype,
+            how,
+        }))
+    }
+
+    /// A column named as the input, or columns named `<input>_0`, `<input>_1`... for each element.
+    fn by_own_name(
+        &self,
+        port: &Port,
+        dtype: Dtype,
+        dims: &[Option<usize>],
+    ) -> Result<Option<How>> {
+        let inputs: Vec<&str> = self
+            .signature
+            .inputs
+            .iter()
+            .map(|port| port.name.as_str())
+            .collect();
+        let found = match self.names.find_numbered(&port.name, &inputs) {
+            Some(column) => Some(column),
+            None => self
+                .names
+                .find(&port.name)
+                .map_err(|ambiguous| self.ambiguous(&port.name, &ambiguous))?,
+        };
+        let fixed = fixed_dims(dims);
+        match (found, fixed) {
+            (Some(column), Some(dims)) if elements(&dims) == 1 => {
+                let sources = vec![self.source(&port.name, Some(column), dtype)?];
+                Ok(Some(How::Cells { sources, dims }))
+            }
+            (Some(column), _) => {
+                let source = self.source(&port.name, Some(column), dtype)?;
+                Ok(Some(How::List {
+                    source,
+                    dims: dims.to_vec(),
+                }))
+            }
+            (None, Some(dims)) if elements(&dims) > 1 => self.numbered(port, dtype, dims),
+            (None, _) => Ok(None),
+        }
+    }
+
+    fn numbered(&self, port: &Port, dtype: Dtype, dims: Vec<usize>) -> Result<Option<How>> {
+        if elements(&dims) > self.columns.len() {
+            return Ok(None);
+        }
+        let wanted = (0..elements(&dims)).map(|index| format!("{}_{index}", port.name));
+        let columns: Option<Vec<usize>> = wanted
+            .map(|name| self.columns.iter().position(|column| *column == name))
+            .collect();
+        let Some(columns) = columns else {
+            return Ok(None);
+        };
+        let sources = columns
+            .into_iter()
+            .map(|column| self.source(&port.name, Some(column), dtype));
+        Ok(Some(How::Cells {
+            sources: sources.collect::<Result<_>>()?,
+            dims,
+        }))
+    }
+
+    /// Feeds the inputs that have no column of their own name.
+    fn feed_rest(
+        &self,
+        open: &[&Port],
+        batch: BatchAxis,
+        used: &HashSet<usize>,
+    ) -> Result<Vec<Feed>> {
+        let free = self.free_columns(used)?;
+        if self.rules.by_position
+            && open.len() == free.len()
+            && open.iter().all(|port| is_one_cell(port, batch))
+        {
+            let feed =
+                |(port, column): (&&Port, &usize)| self.cell_feed(port, Some(*column), batch);
+            return open.iter().zip(&free).map(feed).collect();
+        }
+        match open {
+            [] => Ok(Vec::new()),
+            [port] if self.takes_the_rest(port, batch) => {
+                self.feed_matrix(port, batch, &free).map(|feed| vec![feed])
+            }
+            _ => self.absent(open, batch, &free),
+        }
+    }
+
+    /// Whether `port` may be fed from columns of other names: a matrix or fixed-size tensor, or the
+    /// only input of the model.
+    fn takes_the_rest(&self, port: &Port, batch: BatchAxis) -> bool {
+        if !matches!(kind(port, batch), Kind::PerRecord(_)) {
+            return false;
+        }
+        let per_record = |port: &&Port| {
+            self.set_text(&port.name).is_none() && matches!(kind(port, batch), Kind::PerRecord(_))
+        };
+        !is_one_cell(port, batch) || self.signature.inputs.iter().filter(per_record).count() == 1
+    }
+
+    /// The columns that may be features: neither used by name nor set aside by a flag.
+    fn free_columns(&self, used: &HashSet<usize>) -> Result<Vec<usize>> {
+        let mut taken = used.clone();
+        let Rules {
+            id, label, exclude, ..
+        } = self.rules;
+        for (flag, names) in [("--id", id), ("--label", label), ("--exclude", exclude)] {
+            for name in names {
+                taken.insert(self.flag_column(flag, name)?);
+            }
+        }
+        Ok((0..self.columns.len())
+            .filter(|column| !taken.contains(column))
+            .collect())
+    }
+
+    fn feed_matrix(&self, port: &Port, batch: BatchAxis, free: &[usize]) -> Result<Feed> {
+        let Some((dtype, _)) = port.tensor() else {
+            return Err(unfeedable(port));
+        };
+        let Kind::PerRecord(dims) = kind(port, batch) else {
+            return Err(unfeedable(port));
+        };
+        let (names, told_by_flag) = match (&self.rules.features, &self.signature.features) {
+            (Some(features), _) => (Some(features), true),
+            (None, features) => (features.as_ref(), false),
+        };
+        let one_cell = is_one_cell(port, batch) && names.is_none();
+        if one_cell && free.len() != 1 {
+            return Err(self.absent_columns(&[port.name.as_str()], ""));
+        }
+        let sources = match names {
+            Some(features) => self.by_features(port, dtype, features, told_by_flag)?,
+            None => self.by_position(port, dtype, &dims, free)?,
+        };
+        let dims = match fixed_dims(&dims) {
+            Some(dims) if elements(&dims) == sources.len() => dims,
+            None if dims.len() == 1 => vec![sources.len()],
+            _ => return Err(self.wrong_width(port, sources.len(), told_by_flag)),
+        };
+        Ok(Feed {
+            input: port.name.clone(),
+            dtype,
+            how: How::Cells { sources, dims },
+        })
+    }
+
+    fn wrong_width(&self, port: &Port, features: usize, told_by_flag: bool) -> Error {
+        let message = format!(
+            "input \"{}\" has shape {}, which {features} features do not fill",
+            port.name,
+            shape_of(port)
+        );
+        if told_by_flag {
+            Error::usage(format!("--features: {message}"))
+        } else {
+            Error::data(self.place, message).hint(
+                "name the columns in the model's order with --features LIST or --features @FILE",
+            )
+        }
+    }
+
+    /// One column for each feature name, wherever it stands.
+    fn by_features(
+        &self,
+        port: &Port,
+        dtype: Dtype,
+        features: &[String],
+        told_by_flag: bool,
+    ) -> Result<Vec<Source>> {
+        let mut sources = Vec::with_capacity(features.len());
+        let mut absent = Vec::new();
+        for feature in features {
+            let column = self
+                .names
+                .find(feature)
+                .map_err(|ambiguous| self.ambiguous(feature, &ambiguous))?;
+            if column.is_none() {
+                absent.push(feature.as_str());
+            }
+            sources.push(self.source(feature, column, dtype)?);
+        }
+        match absent.first() {
+            Some(first) if told_by_flag && !self.rules.allow_missing_columns => {
+                Err(Error::usage(format!(
+                    "--features: {} has no column {}",
+                    self.place,
+                    listed(&absent)
+                ))
+                .hint(self.columns_hint(first)))
+            }
+            Some(_) if !self.rules.allow_missing_columns => {
+                Err(self.absent_columns(&absent, &port.name))
+            }
+            _ => Ok(sources),
+        }
+    }
+
+    /// All free columns in their order, if there are exactly as many as the input has elements.
+    fn by_position(
+        &self,
+        port: &Port,
+        dtype: Dtype,
+        dims: &[Option<usize>],
+        free: &[usize],
+    ) -> Result<Vec<Source>> {
+        let Some(wanted) = fixed_dims(dims).map(|dims| elements(&dims)) else {
+            return Err(Error::data(
+                self.place,
+                format!(
+                    "input \"{}\" has shape {}: how many columns it takes is not in the model",
+                    port.name,
+                    shape_of(port)
+                ),
+            )
+            .hint("name its columns in the model's order with --features LIST or --features @FILE")
+            .hint_more(format!(
+                "or give it one column \"{}\" of JSON lists",
+                port.name
+            )));
+        };
+        if free.len() != wanted {
+            return Err(self.wrong_count(port, wanted, free));
+        }
+        let name = |column: usize| self.columns.get(column).map_or("", String::as_str);
+        free.iter()
+            .map(|column| self.source(name(*column), Some(*column), dtype))
+            .collect()
+    }
+
+    fn wrong_count(&self, port: &Port, wanted: usize, free: &[usize]) -> Error {
+        let seen: Vec<&str> = free
+            .iter()
+            .filter_map(|column| self.columns.get(*column))
+            .map(String::as_str)
+            .collect();
+        let found = match seen.as_slice() {
+            [] => "found none".to_owned(),
+            seen => format!("found {}: {}", seen.len(), listed(seen)),
+        };
+        let message = format!(
+            "input \"{}\" takes {wanted} columns and the model does not name them, {found}",
+            port.name
+        );
+        let error = Error::data(self.place, message);
+        if free.len() > wanted {
+            error
+                .hint("--id, --label or --exclude LIST sets columns aside that are no features")
+                .hint_more("--features LIST names the columns in the model's order")
+        } else {
+            error.hint("--features LIST names the columns in the model's order")
+        }
+    }
+
+    /// Inputs that no column feeds: an error that lists them all, or missing values if the user
+    /// allows that.
+    fn absent(&self, open: &[&Port], batch: BatchAxis, free: &[usize]) -> Result<Vec<Feed>> {
+        if let Some(matrix) = open.iter().find(|port| !is_one_cell(port, batch)) {
+            let matrices = open.iter().filter(|port| !is_one_cell(port, batch)).count();
+            if matrices == 1 && self.rules.allow_missing_columns {
+                return self.absent_and_matrix(open, matrix, batch, free);
+            }
+            let names: Vec<&str> = open.iter().map(|port| port.name.as_str()).collect();
+            return Err(Error::data(
+                self.place,
+                format!("no column for the inputs {}", listed(&names)),
+            )
+            .hint(format!(
+                "input \"{}\" has shape {}: give it one column of that name with JSON lists",
+                matrix.name,
+                shape_of(matrix)
+            ))
+            .hint_more(format!("or columns \"{0}_0\", \"{0}_1\"...", matrix.name))
+            .hint_more(self.columns_hint(&matrix.name)));
+        }
+        let names: Vec<&str> = open.iter().map(|port| port.name.as_str()).collect();
+        if !self.rules.allow_missing_columns {
+            return Err(self.absent_columns(&names, ""));
+        }
+        open.iter()
+            .map(|port| self.cell_feed(port, None, batch))
+            .collect()
+    }
+
+    fn absent_and_matrix(
+        &self,
+        open: &[&Port],
+        matrix: &Port,
+        batch: BatchAxis,
+        free: &[usize],
+    ) -> Result<Vec<Feed>> {
+        let feed = |port: &&Port| {
+            if port.name == matrix.name {
+                self.feed_matrix(port, batch, free)
+            } else {
+                self.cell_feed(port, None, batch)
+            }
+        };
+        open.iter().map(feed).collect()
+    }
+
+    /// The feed of an input of one cell a record; `None` where the column is absent.
+    fn cell_feed(&self, port: &Port, column: Option<usize>, batch: BatchAxis) -> Result<Feed> {
+        let Some((dtype, _)) = port.tensor() else {
+            return Err(unfeedable(port));
+        };
+        let dims = match kind(port, batch) {
+            Kind::PerRecord(dims) | Kind::Once(dims) => fixed_dims(&dims).unwrap_or_default(),
+        };
+        let sources = vec![self.source(&port.name, column, dtype)?];
+        Ok(Feed {
+            input: port.name.clone(),
+            dtype,
+            how: How::Cells { sources, dims },
+        })
+    }
+
+    fn absent_columns(&self, absent: &[&str], input: &str) -> Error {
+        let of = if input.is_empty() {
+            String::new()
+        } else {
+            format!(" of input \"{input}\"")
+        };
+        let noun = if absent.len() == 1 {
+            "column"
+        } else {
+            "columns"
+        };
+        let first = absent.first().copied().unwrap_or_default();
+        Error::data(self.place, format!("no {noun} {}{of}", listed(absent)))
+            .hint(self.columns_hint(first))
+            .hint_more("--allow-missing-columns scores absent columns as missing values")
+    }
+
+    /// A source with its `--fill`, whose value must fit the dtype.
+    fn source(&self, name: &str, column: Option<usize>, dtype: Dtype) -> Result<Source> {
+        let name = column
+            .and_then(|index| self.columns.get(index))
+            .map_or(name, String::as_str)
+            .to_owned();
+        let fill = self
+            .rules
+            .fill
+            .iter()
+            .find(|(column, _)| *column == name)
+            .map(|(_, value)| value.clone());
+        if let Some(value) = &fill {
+            check_fill(&name, value, dtype)?;
+        }
+        Ok(Source { name, column, fill })
+    }
+
+    fn kept(&self, unused: &[usize]) -> Result<Vec<usize>> {
+        match &self.rules.keep {
+            Keep::None => Ok(Vec::new()),
+            Keep::All => Ok((0..self.columns.len()).collect()),
+            Keep::Unused => Ok(unused.to_vec()),
+            Keep::List(names) => {
+                let mut kept = names
+                    .iter()
+                    .map(|name| self.flag_column("--keep", name))
+                    .collect::<Result<Vec<_>>>()?;
+                kept.sort_unstable();
+                kept.dedup();
+                Ok(kept)
+            }
+        }
+    }
+}
+
+/// Whether one cell feeds the input: `[N]`, `[N, 1]`.
+fn is_one_cell(port: &Port, batch: BatchAxis) -> bool {
+    match kind(port, batch) {
+        Kind::PerRecord(dims) => fixed_dims(&dims).is_some_and(|dims| elements(&dims) == 1),
+        Kind::Once(_) => false,
+    }
+}
+
+fn unfeedable(port: &Port) -> Error {
+    Error::model(
+        "",
+        format!(
+            "input \"{}\" is of type {}, which no file can feed",
+            port.name, port.kind
+        ),
+    )
+    .hint("export the model with tensor inputs")
+}
+
+/// The sizes, where all are fixed.
+fn fixed_dims(dims: &[Option<usize>]) -> Option<Vec<usize>> {
+    dims.iter().copied().collect()
+}
+
+fn check_fill(column: &str, value: &str, dtype: Dtype) -> Result<()> {
+    let check = CheckText { value };
+    match with_dtype(dtype, check) {
+        true => Ok(()),
+        false => Err(Error::usage(format!(
+            "--fill {column}={value}: expected {}, found \"{value}\"",
+            expectation(dtype)
+        ))),
+    }
+}
+
+struct CheckText<'a> {
+    value: &'a str,
+}
+
+impl ForElement for CheckText<'_> {
+    type Output = bool;
+    fn call<T: Element>(self, _: fn(ArrayD<T>) -> Tensor) -> bool {
+        matches!(
+            read::<T>(Cell::Text(self.value.as_bytes()), &CellRules::default()),
+            Ok(Some(_))
+        )
+    }
+}
+
+fn used_columns(feed: &Feed) -> Vec<usize> {
+    match &feed.how {
+        How::Cells { sources, .. } => sources.iter().filter_map(|source| source.column).collect(),
+        How::List { source, .. } => source.column.into_iter().collect(),
+        How::Once(_) => Vec::new(),
+    }
+}
+
+fn reject_duplicates(columns: &[String], place: &str) -> Result<()> {
+    let mut seen = HashSet::new();
+    match columns.iter().find(|name| !seen.insert(name.as_str())) {
+        None => Ok(()),
+        Some(name) => Err(
+            Error::data(place, format!("the header has column \"{name}\" twice"))
+                .hint("rename one of the two columns, so that each can be found by its name"),
+        ),
+    }
+}

@@ -1,0 +1,223 @@
+//! The report for programs: one JSON object whose keys are stable.
+//!
+//! | key | value |
+//! |---|---|
+//! | `path` | the model file, as it was named |
+//! | `format` | `onnx` or `ort` |
+//! | `file_bytes` | its size |
+//! | `ir_version` | version of the ONNX file format |
+//! | `opsets` | object: operator domain to version |
+//! | `producer`, `producer_version` | what wrote the file; empty where it does not say |
+//! | `domain`, `model_version`, `graph_name`, `doc` | what the author wrote; empty or 0 where nothing |
+//! | `metadata` | object: key to text, both as in the file |
+//! | `parameters` | elements of all weights |
+//! | `weight_bytes` | their bytes, wherever they are |
+//! | `nodes` | nodes of the graph with its subgraphs and functions |
+//! | `operators` | list of `{domain, name, count}`, most frequent first |
+//! | `trees` | `{trees, nodes}` of the tree ensembles, or null |
+//! | `external` | list of `{location, bytes, problem}`: files with weights; `problem` is null or why the file cannot be used |
+//! | `inputs` | list of `{name, dtype, type, shape, features, fed_by}` |
+//! | `outputs` | list of `{name, dtype, type, shape, classes, columns}` |
+//! | `classes` | class names of the whole model, or null |
+//! | `raw_scores` | why an output looks like a raw score, or null |
+//! | `nan_risk` | why missing values are scored wrongly, or null |
+//! | `check` | with `--check` only: `{ok, runtime, source, load_ms, run_ms, batch, outputs, error, hint}` |
+//!
+//! Of an input or output: `dtype` is the type of the elements, null for types that cannot be fed or
+//! read; `type` is the whole type, such as `tensor(float32)` or `sequence(map(string, float32))`;
+//! `shape` is a list with a number, a symbol's name or null for each dimension, and null where none
+//! is declared; `features` are the names of the columns that fill a matrix, or null; `fed_by` is
+//! `column` (one of the input's name), `features`, `position` (as many columns as the matrix is
+//! wide), `lists` (a column of JSON lists), `set` (needs `--set`), `state` (zeros unless `--set`) or
+//! `nothing` (no file can feed it); `classes` are the names in the columns, or null; `columns` are
+//! those that `predict` prints, null where only a run can tell and empty where the output is none.
+//!
+//! Of `check`: `ok` is whether ONNX Runtime loads the model; `run_ms`, `batch` (records of the
+//! made-up batch) and `outputs` (list of `{name, dtype, shape, columns}`, `shape` null for a
+//! sequence) are null where nothing ran; `error` and `hint` are texts or null: why the model was not
+//! loaded or, where `ok` is true, why the made-up batch was refused.
+
+use serde_json::{Value, json};
+
+use crate::error::{Error, Report, Result};
+use crate::model::external::ExternalFile;
+use crate::model::onnx::{Facts, Format, Operator};
+use crate::model::signature::{Dim, Port, Signature, ValueType};
+
+use super::check::{Checked, Ran, RanOutput};
+use super::ports::{self, Fed};
+
+/// The report on `facts` and, after `--check`, on what ONNX Runtime said, ending in a newline.
+///
+/// # Errors
+/// As [`ports::declared`].
+pub fn text(facts: &Facts, checked: Option<&Checked>) -> Result<String> {
+    let mut report = report(facts)?;
+    if let (Some(checked), Some(keys)) = (checked, report.as_object_mut()) {
+        keys.insert("check".to_owned(), check(checked));
+    }
+    let text = serde_json::to_string_pretty(&report)
+        .map_err(|error| Error::model("", error.to_string()))?;
+    Ok(escaped(&text) + "\n")
+}
+
+fn report(facts: &Facts) -> Result<Value> {
+    let signature = &facts.signature;
+    Ok(json!({
+        "path": facts.path.display().to_string(),
+        "format": match facts.format {
+            Format::Onnx => "onnx",
+            Format::Ort => "ort",
+        },
+        "file_bytes": facts.file_bytes,
+        "ir_version": facts.ir_version,
+        "opsets": object(facts.opsets.iter().map(|(domain, version)| (domain, json!(version)))),
+        "producer": facts.producer,
+        "producer_version": facts.producer_version,
+        "domain": facts.domain,
+        "model_version": facts.model_version,
+        "graph_name": facts.graph_name,
+        "doc": facts.doc,
+        "metadata": object(facts.metadata.iter().map(|(key, value)| (key, json!(value)))),
+        "parameters": facts.parameters,
+        "weight_bytes": facts.weight_bytes,
+        "nodes": facts.nodes,
+        "operators": facts.operators.iter().map(operator).collect::<Vec<_>>(),
+        "trees": facts.trees.map(|trees| json!({"trees": trees.trees, "nodes": trees.nodes})),
+        "external": facts.external.iter().map(external).collect::<Vec<_>>(),
+        "inputs": signature.inputs.iter().zip(ports::fed(signature)).map(input).collect::<Vec<_>>(),
+        "outputs": signature.outputs.iter().map(|port| output(port, signature)).collect::<Result<Vec<_>>>()?,
+        "classes": signature.classes,
+        "raw_scores": facts.raw_scores,
+        "nan_risk": facts.nan_risk,
+    }))
+}
+
+fn object<'a>(pairs: impl Iterator<Item = (&'a String, Value)>) -> Value {
+    Value::Object(pairs.map(|(key, value)| (key.clone(), value)).collect())
+}
+
+fn operator(operator: &Operator) -> Value {
+    json!({"domain": operator.domain, "name": operator.name, "count": operator.count})
+}
+
+fn external(file: &ExternalFile) -> Value {
+    json!({"location": file.location, "bytes": file.bytes, "problem": file.problem})
+}
+
+fn input((port, fed): (&Port, Fed<'_>)) -> Value {
+    let features = match fed {
+        Fed::Features(names) => Some(names),
+        _ => None,
+    };
+    json!({
+        "name": port.name,
+        "dtype": dtype(port),
+        "type": kind(port),
+        "shape": shape(port),
+        "features": features,
+        "fed_by": fed.word(),
+    })
+}
+
+fn output(port: &Port, signature: &Signature) -> Result<Value> {
+    let layout = ports::declared(port, signature)?;
+    let columns = (!ports::is_unknown(&layout)).then(|| layout.columns());
+    Ok(json!({
+        "name": port.name,
+        "dtype": dtype(port),
+        "type": kind(port),
+        "shape": shape(port),
+        "classes": ports::classes(&layout),
+        "columns": columns,
+    }))
+}
+
+fn dtype(port: &Port) -> Option<&'static str> {
+    ports::element(&port.kind).map(|dtype| dtype.name())
+}
+
+fn kind(port: &Port) -> String {
+    match &port.kind {
+        ValueType::Tensor { dtype, .. } => format!("tensor({dtype})"),
+        other => other.to_string(),
+    }
+}
+
+fn shape(port: &Port) -> Option<Vec<Value>> {
+    let dim = |dim: &Dim| match dim {
+        Dim::Fixed(size) => json!(size),
+        Dim::Symbol(name) => json!(name),
+        Dim::Free => Value::Null,
+    };
+    Some(ports::shape(port)?.iter().map(dim).collect())
+}
+
+fn check(checked: &Checked) -> Value {
+    let ran = checked.ran.as_ref().and_then(|ran| ran.as_ref().ok());
+    let refused = checked.ran.as_ref().and_then(|ran| ran.as_ref().err());
+    let report: Option<&Report> = checked
+        .loaded
+        .as_ref()
+        .err()
+        .and_then(Error::report)
+        .or(refused);
+    let outputs = |ran: &Ran| ran.outputs.iter().map(ran_output).collect::<Vec<_>>();
+    json!({
+        "ok": checked.loaded.is_ok(),
+        "runtime": checked.runtime.map(|runtime| runtime.version()),
+        "source": checked.runtime.map(|runtime| runtime.source().to_string()),
+        "load_ms": checked.load_ms.map(rounded),
+        "run_ms": ran.map(|ran| rounded(ran.run_ms)),
+        "batch": ran.map(|ran| ran.batch),
+        "outputs": ran.map(outputs),
+        "error": report.map(|report| &report.message),
+        "hint": report.map(|report| &report.hint).filter(|hint| !hint.is_empty()),
+    })
+}
+
+fn ran_output(output: &RanOutput) -> Value {
+    let first = output.tensors.first();
+    json!({
+        "name": output.name,
+        "dtype": first.map(|(dtype, _)| dtype),
+        "shape": first.filter(|_| !output.is_sequence).map(|(_, shape)| shape),
+        "columns": output.layout.columns(),
+    })
+}
+
+/// To a microsecond: more digits are noise.
+fn rounded(ms: f64) -> f64 {
+    (ms * 1000.0).round() / 1000.0
+}
+
+/// JSON leaves the control characters from U+007F on and the marks that turn text around as they
+/// are; a terminal must not see those, and JSON can say them.
+pub fn escaped(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c == '\n' || crate::error::escape_controls(c.encode_utf8(&mut [0; 4])).starts_with(c) {
+            out.push(c);
+        } else {
+            // All of them are in the basic plane, where one escape says them.
+            out.push_str(&format!("\\u{:04x}", u32::from(c)));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_drives_a_terminal_is_escaped_and_reads_back() {
+        let text = "a\u{1b}[2J\u{9b}\u{7f}\u{202e}ü年\n\\";
+        let json = escaped(&json!(text).to_string());
+        assert_eq!(json, "\"a\\u001b[2J\\u009b\\u007f\\u202eü年\\n\\\\\"");
+        assert_eq!(
+            serde_json::from_str::<String>(&json).ok().as_deref(),
+            Some(text)
+        );
+    }
+}

@@ -1,0 +1,283 @@
+//! How `predict` feeds each input of a model, and which columns it makes of each output.
+//!
+//! The rules are those of `batch::plan`, told before there are any columns.
+
+use crate::batch::columns::{Form, Layout, Wanted};
+use crate::batch::feed::{BatchAxis, Kind, batch_axis, kind};
+use crate::error::Result;
+use crate::model::dtype::Dtype;
+use crate::model::signature::{Dim, Port, Signature, ValueType};
+
+/// What feeds an input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fed<'s> {
+    /// One column, of the input's own name.
+    Column,
+    /// The columns that the model's metadata names.
+    Features(&'s [String]),
+    /// This many columns in the model's order, which does not name them.
+    Position(usize),
+    /// One column of the input's own name with a JSON list for each record.
+    Lists,
+    /// As [`Fed::Lists`], or this many columns `NAME_0`, `NAME_1`...
+    ListsOrNumbered(usize),
+    /// `--set NAME=JSON`, which must be given: one value for all records.
+    Set,
+    /// Zeros, unless `--set` gives it: a state without a batch axis.
+    State,
+    /// Nothing that a file holds: no tensor.
+    Nothing,
+}
+
+impl Fed<'_> {
+    /// The word that JSON has for it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Fed::Column => "column",
+            Fed::Features(_) => "features",
+            Fed::Position(_) => "position",
+            Fed::Lists | Fed::ListsOrNumbered(_) => "lists",
+            Fed::Set => "set",
+            Fed::State => "state",
+            Fed::Nothing => "nothing",
+        }
+    }
+}
+
+/// Records of one run, where nothing is given by `--set`.
+pub fn run_batch(signature: &Signature) -> BatchAxis {
+    let batch = batch_axis(signature, |_| false);
+    let is_sized_state = |port: &Port| match kind(port, batch) {
+        Kind::Once(dims) => dims.iter().any(Option::is_none),
+        Kind::PerRecord(_) => false,
+    };
+    if signature.inputs.iter().any(is_sized_state) {
+        BatchAxis::Fixed(1)
+    } else {
+        batch
+    }
+}
+
+/// What feeds each input, in the signature's order.
+pub fn fed(signature: &Signature) -> Vec<Fed<'_>> {
+    let batch = batch_axis(signature, |_| false);
+    let dims = |port: &Port| match kind(port, batch) {
+        Kind::PerRecord(dims) if port.tensor().is_some() => Some(dims),
+        _ => None,
+    };
+    let per_record: Vec<Vec<Option<usize>>> = signature.inputs.iter().filter_map(dims).collect();
+    // One input takes the columns that are left: the only matrix, or the only input at all.
+    let matrices = per_record
+        .iter()
+        .filter(|dims| record_elements(dims) != Some(1))
+        .count();
+    let takes_the_rest = |dims: &[Option<usize>]| match record_elements(dims) {
+        Some(1) => per_record.len() == 1,
+        _ => matrices == 1,
+    };
+    let feed = |port| {
+        fed_by(
+            port,
+            kind(port, batch),
+            signature.features.as_deref(),
+            takes_the_rest,
+        )
+    };
+    signature.inputs.iter().map(feed).collect()
+}
+
+fn fed_by<'s>(
+    port: &Port,
+    kind: Kind,
+    features: Option<&'s [String]>,
+    takes_the_rest: impl Fn(&[Option<usize>]) -> bool,
+) -> Fed<'s> {
+    if port.tensor().is_none() {
+        return Fed::Nothing;
+    }
+    let dims = match kind {
+        Kind::Once(dims) if dims.is_empty() => return Fed::Set,
+        Kind::Once(_) => return Fed::State,
+        Kind::PerRecord(dims) => dims,
+    };
+    let rest = takes_the_rest(&dims);
+    let fits = |names: &&[String]| match record_elements(&dims) {
+        Some(elements) => elements == names.len(),
+        None => dims.len() == 1,
+    };
+    match (
+        features.filter(fits).filter(|_| rest),
+        record_elements(&dims),
+    ) {
+        (Some(names), _) => Fed::Features(names),
+        (None, Some(1)) => Fed::Column,
+        (None, Some(elements)) if dims.len() == 1 && rest => Fed::Position(elements),
+        (None, Some(elements)) if dims.len() == 1 => Fed::ListsOrNumbered(elements),
+        (None, _) => Fed::Lists,
+    }
+}
+
+/// Elements of one record, where all dimensions are fixed.
+fn record_elements(dims: &[Option<usize>]) -> Option<usize> {
+    dims.iter().try_fold(1, |product: usize, size| {
+        Some(product.saturating_mul((*size)?))
+    })
+}
+
+/// The columns that the declaration of one output promises.
+///
+/// # Errors
+/// As [`Layout::declared`].
+pub fn declared(port: &Port, signature: &Signature) -> Result<Layout> {
+    Layout::declared(
+        &alone(port, signature),
+        run_batch(signature),
+        &Wanted::default(),
+    )
+}
+
+/// A signature with this output only, so that its fields are told from those of the others.
+pub fn alone(port: &Port, signature: &Signature) -> Signature {
+    Signature {
+        inputs: Vec::new(),
+        outputs: vec![port.clone()],
+        features: None,
+        classes: signature.classes.clone(),
+    }
+}
+
+/// Whether only a run can tell the columns.
+pub fn is_unknown(layout: &Layout) -> bool {
+    let nothing_known = layout.fields.is_empty() && layout.left_out.is_empty();
+    nothing_known
+        || layout
+            .fields
+            .iter()
+            .any(|field| field.form == Form::Unknown)
+}
+
+/// The class names that an output's columns have.
+pub fn classes(layout: &Layout) -> Option<&[String]> {
+    layout.fields.iter().find_map(|field| match &field.form {
+        Form::Classes(classes) => Some(classes.as_slice()),
+        _ => None,
+    })
+}
+
+/// The type of the elements, in tensors as in sequences and maps of them.
+pub fn element(kind: &ValueType) -> Option<Dtype> {
+    match kind {
+        ValueType::Tensor { dtype, .. } => Some(*dtype),
+        ValueType::Sequence(item) | ValueType::Optional(item) => element(item),
+        ValueType::Map { value, .. } => element(value),
+        ValueType::Other(_) => None,
+    }
+}
+
+/// The declared shape, where there is one.
+pub fn shape(port: &Port) -> Option<&[Dim]> {
+    port.tensor().and_then(|(_, shape)| shape)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn input(name: &str, dims: Option<&[usize]>) -> Port {
+        // 0 stands for a free dimension.
+        let dim = |size: &usize| {
+            if *size == 0 {
+                Dim::Free
+            } else {
+                Dim::Fixed(*size)
+            }
+        };
+        Port {
+            name: name.to_owned(),
+            kind: ValueType::Tensor {
+                dtype: Dtype::Float32,
+                shape: dims.map(|dims| dims.iter().map(dim).collect()),
+            },
+            classes: None,
+        }
+    }
+
+    fn words(inputs: Vec<Port>, features: &[&str]) -> Vec<&'static str> {
+        let features = (!features.is_empty())
+            .then(|| features.iter().map(|name| (*name).to_owned()).collect());
+        let signature = Signature {
+            inputs,
+            features,
+            ..Signature::default()
+        };
+        fed(&signature).iter().map(Fed::word).collect()
+    }
+
+    #[test]
+    fn every_kind_of_input_has_one_way_to_be_fed() {
+        for (inputs, features, expected) in [
+            (
+                vec![input("x", Some(&[0, 1])), input("y", Some(&[0]))],
+                &[][..],
+                vec!["column", "column"],
+            ),
+            (vec![input("x", Some(&[0, 2]))], &[], vec!["position"]),
+            (
+                vec![input("x", Some(&[0, 2]))],
+                &["a", "b"],
+                vec!["features"],
+            ),
+            (
+                vec![input("x", Some(&[0, 0]))],
+                &["a", "b"],
+                vec!["features"],
+            ),
+            (vec![input("x", Some(&[0, 0]))], &[], vec!["lists"]),
+            (vec![input("x", Some(&[0, 2, 2]))], &[], vec!["lists"]),
+            (
+                vec![input("x", Some(&[0, 2])), input("y", Some(&[0, 3]))],
+                &[],
+                vec!["lists", "lists"],
+            ),
+            (
+                vec![input("x", Some(&[0, 2])), input("y", Some(&[0, 1]))],
+                &["a", "b"],
+                vec!["features", "column"],
+            ),
+            (
+                vec![
+                    input("x", Some(&[0, 2])),
+                    input("s", Some(&[])),
+                    input("h", Some(&[1, 4])),
+                ],
+                &[],
+                vec!["position", "set", "state"],
+            ),
+            (vec![input("x", None)], &[], vec!["column"]),
+            (vec![input("x", Some(&[3, 2]))], &[], vec!["position"]),
+        ] {
+            assert_eq!(words(inputs.clone(), features), expected, "{inputs:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_tensor_cannot_be_fed() {
+        let kind = ValueType::Sequence(Box::new(input("x", None).kind));
+        assert_eq!(element(&kind), Some(Dtype::Float32));
+        let port = Port {
+            name: "x".to_owned(),
+            kind,
+            classes: None,
+        };
+        assert_eq!(words(vec![port], &[]), ["nothing"]);
+    }
+
+    #[test]
+    fn a_state_of_free_size_is_run_record_by_record() {
+        let signature = Signature {
+            inputs: vec![input("x", Some(&[0, 2])), input("h", Some(&[1, 0]))],
+            ..Signature::default()
+        };
+        assert_eq!(run_batch(&signature), BatchAxis::Fixed(1));
+    }
+}

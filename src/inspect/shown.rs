@@ -1,0 +1,182 @@
+//! Values from a model file as people read them on one line: safe, short, with units.
+
+use crate::error::escape_controls;
+
+/// `text` on one line, without anything that drives a terminal.
+pub fn one_line(text: &str) -> String {
+    escape_controls(text).replace('\n', "\\n")
+}
+
+/// `text` on one line, cut to `most` characters.
+pub fn cut(text: &str, most: usize) -> String {
+    // What is cut off need not be escaped; a value may be as long as the file.
+    let start: String = text.chars().take(most + 1).collect();
+    let line = one_line(&start);
+    if start.len() == text.len() && line.chars().count() <= most {
+        return line;
+    }
+    let kept: String = line.chars().take(most.saturating_sub(1)).collect();
+    kept + "…"
+}
+
+/// Names after commas, as many as fit into `width` characters: `a, b, c and 27 more`.
+pub fn names<S: AsRef<str>>(names: &[S], width: usize) -> String {
+    let mut text = String::new();
+    for (index, name) in names.iter().enumerate() {
+        let name = cut(name.as_ref(), LONGEST_NAME);
+        let rest = names.len() - index;
+        // Unless it is the last, room for "and N more" must be left.
+        let room = if rest == 1 {
+            0
+        } else {
+            format!(" and {} more", rest - 1).len()
+        };
+        let comma = if index == 0 { "" } else { ", " };
+        if index > 0 && text.chars().count() + comma.len() + name.chars().count() + room > width {
+            return format!("{text} and {rest} more");
+        }
+        text = text + comma + &name;
+    }
+    text
+}
+
+/// Longer names are cut; the JSON has them whole.
+pub const LONGEST_NAME: usize = 60;
+
+/// `34.5 kB`; the units are powers of 1000, as file managers show them.
+pub fn bytes(bytes: u64) -> String {
+    if bytes < 1000 {
+        return format!("{bytes} B");
+    }
+    scaled(bytes, &["kB", "MB", "GB", "TB", "PB", "EB"])
+}
+
+/// `9,999`, `12.3 k`, `4.5 M`.
+pub fn count(count: u64) -> String {
+    if count < 10_000 {
+        let text = count.to_string();
+        let Some((thousands, rest)) = text
+            .len()
+            .checked_sub(3)
+            .and_then(|at| text.split_at_checked(at))
+        else {
+            return text;
+        };
+        return if thousands.is_empty() {
+            text
+        } else {
+            format!("{thousands},{rest}")
+        };
+    }
+    scaled(count, &["k", "M", "G", "T", "P", "E"])
+}
+
+fn scaled(number: u64, units: &[&str]) -> String {
+    let mut value = number as f64;
+    let mut unit = "";
+    for next in units {
+        value /= 1000.0;
+        unit = next;
+        // What would be rounded to 1000 belongs to the next unit.
+        if value < 999.5 {
+            break;
+        }
+    }
+    if value < 99.95 {
+        format!("{value:.1} {unit}")
+    } else {
+        format!("{value:.0} {unit}")
+    }
+}
+
+/// `1 tree`, `2 trees`.
+pub fn plural(number: usize, noun: &str) -> String {
+    let number_text = count(number as u64);
+    if number == 1 {
+        format!("{number_text} {noun}")
+    } else {
+        format!("{number_text} {noun}s")
+    }
+}
+
+/// `0.08 ms`, `1.2 ms`, `123 ms`.
+pub fn milliseconds(ms: f64) -> String {
+    match ms {
+        ms if ms < 1.0 => format!("{ms:.2} ms"),
+        ms if ms < 100.0 => format!("{ms:.1} ms"),
+        ms => format!("{ms:.0} ms"),
+    }
+}
+
+/// How many columns of a terminal `text` takes: most characters one, those of East Asian scripts
+/// and emoji two, combining accents none.
+pub fn width(text: &str) -> usize {
+    let columns = |c: char| match u32::from(c) {
+        0x300..=0x36f => 0,
+        0x1100..=0x115f | 0x2e80..=0xa4cf | 0xac00..=0xd7a3 | 0xf900..=0xfaff => 2,
+        0xfe30..=0xfe6f
+        | 0xff00..=0xff60
+        | 0xffe0..=0xffe6
+        | 0x1f300..=0x1faff
+        | 0x20000..=0x3fffd => 2,
+        _ => 1,
+    };
+    text.chars().map(columns).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_units_that_people_read() {
+        for (number, as_bytes, as_count) in [
+            (0, "0 B", "0"),
+            (999, "999 B", "999"),
+            (1_000, "1.0 kB", "1,000"),
+            (9_999, "10.0 kB", "9,999"),
+            (34_465, "34.5 kB", "34.5 k"),
+            (999_600, "1.0 MB", "1.0 M"),
+            (123_456_789, "123 MB", "123 M"),
+            (u64::MAX, "18.4 EB", "18.4 E"),
+        ] {
+            assert_eq!(
+                (bytes(number).as_str(), count(number).as_str()),
+                (as_bytes, as_count)
+            );
+        }
+    }
+
+    #[test]
+    fn lists_are_cut_to_the_width() {
+        let list = ["alpha", "beta", "gamma", "delta"];
+        for (width, text) in [
+            (100, "alpha, beta, gamma, delta"),
+            (25, "alpha, beta, gamma, delta"),
+            (24, "alpha, beta and 2 more"),
+            (1, "alpha and 3 more"),
+        ] {
+            assert_eq!(names(&list, width), text);
+        }
+        assert_eq!(names(&["a\nb\u{1b}"], 10), "a\\nb\\x1b");
+    }
+
+    #[test]
+    fn long_and_many_line_values_become_one_short_line() {
+        for (text, shown) in [
+            ("short", "short"),
+            ("two\nlines", "two\\nlin…"),
+            ("exactly  ten"[..9].as_ref(), "exactly  "),
+            ("0123456789", "01234567…"),
+        ] {
+            assert_eq!(cut(text, 9), shown, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn wide_and_combining_characters_count_as_a_terminal_counts_them() {
+        for (text, columns) in [("größe", 5), ("年齢", 4), ("e\u{301}", 1), ("", 0)] {
+            assert_eq!(width(text), columns, "{text}");
+        }
+    }
+}

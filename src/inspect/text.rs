@@ -1,0 +1,463 @@
+//! The report for people: tables of inputs and outputs, the columns of predictions, facts, warnings.
+//!
+//! Everything that comes from the file is escaped and cut (`shown.rs`); the JSON has it whole.
+
+use crate::error::Result;
+use crate::model::onnx::{Facts, Format, Operator};
+use crate::model::signature::{Port, Signature, shape_text};
+
+use super::check::{Checked, Ran};
+use super::ports::{self, Fed};
+use super::shown::{self, LONGEST_NAME, cut, one_line};
+use super::table;
+
+/// Lines are kept to this many characters, where names allow it.
+const WIDTH: usize = 100;
+/// The last column of a table is never narrower.
+const LEAST: usize = 36;
+/// Rows of a table; the JSON has the rest.
+const MOST_ROWS: usize = 200;
+
+/// The report on `facts` and, after `--check`, on what ONNX Runtime said.
+///
+/// # Errors
+/// As [`ports::declared`].
+pub fn text(facts: &Facts, checked: Option<&Checked>) -> Result<String> {
+    let mut out = first_line(facts);
+    inputs(&mut out, &facts.signature);
+    outputs(&mut out, &facts.signature)?;
+    columns(&mut out, &facts.signature, checked.and_then(ran))?;
+    section(&mut out, "MODEL", model(facts));
+    let metadata = facts.metadata.iter().take(MOST_ROWS);
+    let metadata = metadata.map(|(key, value)| vec![cut(key, LONGEST_NAME), cut(value, WIDTH)]);
+    section(&mut out, "METADATA", metadata.collect());
+    if let Some(checked) = checked {
+        section(&mut out, "CHECK", check(checked));
+    }
+    let notes = notes(facts, checked)?;
+    if !notes.is_empty() {
+        out = out + "\n" + &notes.join("\n") + "\n";
+    }
+    Ok(out)
+}
+
+fn ran(checked: &Checked) -> Option<&Ran> {
+    checked.ran.as_ref()?.as_ref().ok()
+}
+
+fn first_line(facts: &Facts) -> String {
+    let format = match facts.format {
+        Format::Onnx => "ONNX",
+        Format::Ort => "ORT (ONNX Runtime's own format)",
+    };
+    format!(
+        "{}: {format}, {}\n",
+        one_line(&facts.path.display().to_string()),
+        shown::bytes(facts.file_bytes)
+    )
+}
+
+/// A heading and rows under it, if there are any.
+fn section(out: &mut String, heading: &str, rows: Vec<Vec<String>>) {
+    if !rows.is_empty() {
+        *out = std::mem::take(out) + "\n" + heading + "\n";
+        table::append(out, &rows);
+    }
+}
+
+/// A table whose last column takes the room that the others leave.
+fn ports_table<'p>(
+    out: &mut String,
+    heading: [&str; 4],
+    ports: &'p [Port],
+    last: impl Fn(usize, &'p Port, usize) -> String,
+) {
+    out.push('\n');
+    if ports.is_empty() {
+        out.push_str(heading.first().copied().unwrap_or_default());
+        out.push_str("\nnone\n");
+        return;
+    }
+    let mut rows: Vec<Vec<String>> = vec![
+        heading
+            .iter()
+            .take(3)
+            .map(|cell| (*cell).to_owned())
+            .collect(),
+    ];
+    rows.extend(ports.iter().take(MOST_ROWS).map(|port| {
+        let shape = ports::shape(port).map(shape_text).unwrap_or_default();
+        vec![
+            cut(&port.name, LONGEST_NAME),
+            cut(&port.kind.to_string(), LONGEST_NAME),
+            cut(&shape, LONGEST_NAME),
+        ]
+    }));
+    let room = table::left(&rows, WIDTH, LEAST);
+    for (index, (row, port)) in rows.iter_mut().skip(1).zip(ports).enumerate() {
+        row.push(last(index, port, room));
+    }
+    if let (Some(first), Some(cell)) = (rows.first_mut(), heading.last()) {
+        first.push((*cell).to_owned());
+    }
+    table::append(out, &rows);
+    if let Some(more @ 1..) = ports.len().checked_sub(MOST_ROWS) {
+        out.push_str(&format!("and {more} more; --json shows them all\n"));
+    }
+}
+
+fn inputs(out: &mut String, signature: &Signature) {
+    let fed = ports::fed(signature);
+    ports_table(
+        out,
+        ["INPUT", "DTYPE", "SHAPE", "FED BY"],
+        &signature.inputs,
+        |index, port, room| {
+            fed.get(index)
+                .map_or(String::new(), |fed| fed_by(fed, port, room))
+        },
+    );
+}
+
+/// What feeds an input, in at most about `room` characters.
+fn fed_by(fed: &Fed<'_>, port: &Port, room: usize) -> String {
+    let name = cut(&port.name, LONGEST_NAME);
+    match fed {
+        Fed::Column => format!("column \"{name}\""),
+        Fed::Features([only]) => format!("column \"{}\"", cut(only, LONGEST_NAME)),
+        Fed::Features(names) => format!("columns {}", shown::names(names, room.saturating_sub(8))),
+        Fed::Position(elements) => {
+            format!(
+                "{} by position (the model does not name them)",
+                shown::plural(*elements, "column")
+            )
+        }
+        Fed::Lists => format!(
+            "column \"{name}\" with JSON lists of shape {}",
+            record_shape(port)
+        ),
+        Fed::ListsOrNumbered(elements) => {
+            let last = elements.saturating_sub(1);
+            format!("columns {name}_0 to {name}_{last}, or \"{name}\" with JSON lists")
+        }
+        Fed::Set => format!("--set {name}=VALUE, one for all records"),
+        Fed::State => format!("zeros, unless --set {name}=JSON gives it"),
+        Fed::Nothing => "nothing: no file can hold this type".to_owned(),
+    }
+}
+
+/// The shape of one record: that of the input without its batch axis.
+fn record_shape(port: &Port) -> String {
+    let shape = ports::shape(port)
+        .and_then(|shape| shape.get(1..))
+        .unwrap_or_default();
+    cut(&shape_text(shape), LONGEST_NAME)
+}
+
+fn outputs(out: &mut String, signature: &Signature) -> Result<()> {
+    let ports = signature.outputs.iter().take(MOST_ROWS);
+    let layouts = ports
+        .map(|port| ports::declared(port, signature))
+        .collect::<Result<Vec<_>>>()?;
+    ports_table(
+        out,
+        ["OUTPUT", "DTYPE", "SHAPE", "CLASSES"],
+        &signature.outputs,
+        |index, _, room| {
+            layouts
+                .get(index)
+                .and_then(ports::classes)
+                .map_or(String::new(), |names| shown::names(names, room))
+        },
+    );
+    Ok(())
+}
+
+/// The columns of predictions: those of a real run, where there was one.
+fn columns(out: &mut String, signature: &Signature, ran: Option<&Ran>) -> Result<()> {
+    let mut columns = Vec::new();
+    let mut unknown = false;
+    match ran {
+        Some(ran) => columns.extend(
+            ran.outputs
+                .iter()
+                .flat_map(|output| output.layout.columns()),
+        ),
+        None => {
+            for port in &signature.outputs {
+                let layout = ports::declared(port, signature)?;
+                unknown |= ports::is_unknown(&layout);
+                // A sequence has as many fields as a run gives it.
+                let is_open = layout.fields.is_empty() && layout.left_out.is_empty();
+                columns.extend(if is_open {
+                    vec![format!("{}_*", port.name)]
+                } else {
+                    layout.columns()
+                });
+            }
+        }
+    }
+    if columns.is_empty() {
+        return Ok(());
+    }
+    out.push_str("\nCOLUMNS OF PREDICTIONS\n");
+    out.push_str(&wrapped(&columns));
+    if unknown {
+        out.push_str("* is known after the first run; --check shows it\n");
+    }
+    Ok(())
+}
+
+/// Names after commas on a few lines.
+fn wrapped(names: &[String]) -> String {
+    const MOST_LINES: usize = 4;
+    let text = shown::names(names, WIDTH * MOST_LINES - LONGEST_NAME);
+    let mut lines = String::new();
+    let mut used = 0;
+    for part in text.split_inclusive(", ") {
+        let width = shown::width(part.trim_end());
+        if used > 0 && used + width > WIDTH {
+            lines.truncate(lines.trim_end().len());
+            lines.push('\n');
+            used = 0;
+        }
+        lines.push_str(part);
+        used += shown::width(part);
+    }
+    lines + "\n"
+}
+
+/// Label and text of every fact that the model states.
+fn model(facts: &Facts) -> Vec<Vec<String>> {
+    let version = |version: i64| {
+        if version == 0 {
+            String::new()
+        } else {
+            version.to_string()
+        }
+    };
+    let rows = [
+        ("producer", producer(facts)),
+        ("graph", facts.graph_name.clone()),
+        ("domain", facts.domain.clone()),
+        ("version", version(facts.model_version)),
+        ("doc", facts.doc.trim().to_owned()),
+        ("IR version", version(facts.ir_version)),
+        ("opsets", opsets(facts)),
+        ("parameters", parameters(facts)),
+        ("nodes", nodes(facts)),
+        ("trees", trees(facts)),
+        ("classes", classes_elsewhere(facts)),
+        ("external", external(facts)),
+    ];
+    let row = |(label, text): (&str, String)| vec![label.to_owned(), cut(&text, WIDTH)];
+    rows.into_iter()
+        .filter(|(_, text)| !text.is_empty())
+        .map(row)
+        .collect()
+}
+
+/// Name and version; of many-line versions (CatBoost's has ten lines) the first line.
+fn producer(facts: &Facts) -> String {
+    let version = facts
+        .producer_version
+        .trim()
+        .lines()
+        .next()
+        .unwrap_or_default();
+    format!("{} {}", facts.producer, version.trim())
+        .trim()
+        .to_owned()
+}
+
+fn opsets(facts: &Facts) -> String {
+    let opsets: Vec<String> = facts
+        .opsets
+        .iter()
+        .map(|(domain, version)| format!("{domain} {version}"))
+        .collect();
+    opsets.join(", ")
+}
+
+fn parameters(facts: &Facts) -> String {
+    if facts.parameters == 0 {
+        return String::new();
+    }
+    format!(
+        "{} ({})",
+        shown::count(facts.parameters),
+        shown::bytes(facts.weight_bytes)
+    )
+}
+
+fn nodes(facts: &Facts) -> String {
+    let number = shown::count(facts.nodes as u64);
+    if facts.operators.is_empty() {
+        return number;
+    }
+    let operators: Vec<String> = facts.operators.iter().map(operator).collect();
+    format!("{number}: {}", shown::names(&operators, WIDTH - 20))
+}
+
+/// `Cast x2`, `my.company:Foo`: the domains that come with ONNX go without saying.
+fn operator(operator: &Operator) -> String {
+    let Operator {
+        domain,
+        name,
+        count,
+    } = operator;
+    let domain = match domain.as_str() {
+        "ai.onnx" | "ai.onnx.ml" => String::new(),
+        domain => format!("{domain}:"),
+    };
+    let times = if *count > 1 {
+        format!(" x{count}")
+    } else {
+        String::new()
+    };
+    format!("{domain}{name}{times}")
+}
+
+fn trees(facts: &Facts) -> String {
+    facts.trees.map_or(String::new(), |trees| {
+        format!(
+            "{} ({})",
+            shown::count(trees.trees as u64),
+            shown::plural(trees.nodes, "node")
+        )
+    })
+}
+
+/// Class names that no output's columns show.
+fn classes_elsewhere(facts: &Facts) -> String {
+    let signature = &facts.signature;
+    let Some(classes) = &signature.classes else {
+        return String::new();
+    };
+    let layouts = signature
+        .outputs
+        .iter()
+        .take(MOST_ROWS)
+        .filter_map(|port| ports::declared(port, signature).ok());
+    let is_shown = layouts
+        .into_iter()
+        .any(|layout| ports::classes(&layout).is_some());
+    if is_shown {
+        String::new()
+    } else {
+        shown::names(classes, WIDTH - 14)
+    }
+}
+
+fn external(facts: &Facts) -> String {
+    let file = |file: &crate::model::external::ExternalFile| match file.bytes {
+        0 => file.location.clone(),
+        bytes => format!("{} ({})", file.location, shown::bytes(bytes)),
+    };
+    let files: Vec<String> = facts.external.iter().map(file).collect();
+    shown::names(&files, WIDTH - 14)
+}
+
+fn check(checked: &Checked) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    let mut row = |label: &str, text: String| rows.push(vec![label.to_owned(), text]);
+    let runtime = |runtime: &crate::model::runtime::Runtime| {
+        one_line(&format!(
+            "ONNX Runtime {}, {}",
+            runtime.version(),
+            runtime.source()
+        ))
+    };
+    row(
+        "runtime",
+        checked
+            .runtime
+            .map_or("could not be started".to_owned(), runtime),
+    );
+    row(
+        "load",
+        match checked.load_ms {
+            Some(ms) => shown::milliseconds(ms),
+            None => "failed".to_owned(),
+        },
+    );
+    match &checked.ran {
+        Some(Ok(ran)) => {
+            let records = shown::plural(ran.batch, "made-up record");
+            row(
+                "run",
+                format!("{} for {records}", shown::milliseconds(ran.run_ms)),
+            );
+            for output in ran.outputs.iter().take(MOST_ROWS) {
+                let tensor = |(dtype, shape): &(String, Vec<usize>)| format!("{dtype} {shape:?}");
+                let tensors: Vec<String> = output.tensors.iter().map(tensor).collect();
+                let sequence = if output.is_sequence {
+                    "sequence of "
+                } else {
+                    ""
+                };
+                row(
+                    &format!("output \"{}\"", cut(&output.name, LONGEST_NAME)),
+                    format!("{sequence}{}", shown::names(&tensors, WIDTH)),
+                );
+            }
+        }
+        Some(Err(_)) => row(
+            "run",
+            "a made-up batch was refused; real data may well be accepted".to_owned(),
+        ),
+        None => {}
+    }
+    rows
+}
+
+/// What the user should know before trusting the predictions.
+fn notes(facts: &Facts, checked: Option<&Checked>) -> Result<Vec<String>> {
+    let mut notes = Vec::new();
+    for file in &facts.external {
+        if let Some(problem) = &file.problem {
+            notes.push(format!(
+                "warning: external data \"{}\": {problem}",
+                cut(&file.location, WIDTH)
+            ));
+        }
+    }
+    if let Some(reason) = &facts.raw_scores {
+        notes.push(format!(
+            "note: the scores look raw, not like probabilities: {reason}; \
+             predict --activation sigmoid or softmax turns them into probabilities"
+        ));
+    }
+    if let Some(risk) = facts.nan_risk {
+        notes.push(format!("note: missing values: {risk}"));
+    }
+    for (output, reason) in left_out(facts, checked.and_then(ran))? {
+        notes.push(format!(
+            "note: output \"{}\" is no column: it {reason}",
+            cut(&output, LONGEST_NAME)
+        ));
+    }
+    if let Some(Err(report)) = checked.and_then(|checked| checked.ran.as_ref()) {
+        notes.push(format!(
+            "note: the made-up batch was refused: {}",
+            report.message
+        ));
+    }
+    Ok(notes.iter().map(|note| one_line(note)).collect())
+}
+
+/// Outputs that are no columns, as the run showed or as the file declares.
+fn left_out(facts: &Facts, ran: Option<&Ran>) -> Result<Vec<(String, &'static str)>> {
+    if let Some(ran) = ran {
+        return Ok(ran
+            .outputs
+            .iter()
+            .flat_map(|output| output.layout.left_out.clone())
+            .collect());
+    }
+    let mut left_out = Vec::new();
+    for port in facts.signature.outputs.iter().take(MOST_ROWS) {
+        left_out.extend(ports::declared(port, &facts.signature)?.left_out);
+    }
+    Ok(left_out)
+}

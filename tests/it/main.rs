@@ -1,0 +1,19 @@
+//! The program as a user meets it: every test here runs the built binary.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may panic"
+)]
+
+mod compare;
+mod corpus;
+mod docs;
+mod errors;
+mod files;
+mod layers;
+mod predict;
+mod run;
+mod runtime;
+mod samples;
