@@ -46,6 +46,23 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// What is wrong, after "it is" or "found ..., which is".
+    pub fn words(self) -> &'static str {
+        match self {
+            Reason::NotANumber => "not a number",
+            Reason::NotAnInteger => "not an integer",
+            Reason::NotABool => "not true or false",
+            Reason::NotText => "not text",
+            Reason::OutOfRange => "out of range",
+            Reason::Missing => "missing",
+            Reason::QuotedNumber => "a number in quotes",
+            Reason::NotUtf8 => "not UTF-8",
+            Reason::HasNul => "cut by a NUL character",
+            Reason::NotAList => "not nested lists",
+            Reason::WrongShape => "of another shape",
+        }
+    }
+
     /// A stable code for machines: rejects files and HTTP errors.
     pub fn code(self) -> &'static str {
         match self {

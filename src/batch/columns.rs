@@ -5,13 +5,20 @@
 //! run really returned: declared output shapes are wrong too often.
 
 use crate::error::{Error, Result};
-use crate::model::dtype::Dtype;
-use crate::model::signature::{Port, Signature, ValueType};
+use crate::model::signature::Signature;
 use crate::model::tensor::{Tensor, Value};
 
 use super::decide::{self, Activation};
-use super::feed::{BatchAxis, elements};
+use super::feed::BatchAxis;
 use super::names::listed;
+
+mod decided;
+mod field;
+mod shape;
+
+use field::fields_of;
+pub use field::{Field, Form};
+use shape::{Rows, Shape, counts, declared_shape, is_scalar, rows_of, shapes_of};
 
 /// What the user wants to see of the predictions; the same words as the flags of `predict`.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -29,50 +36,6 @@ pub struct Wanted {
     pub argmax: bool,
 }
 
-/// One named part of a prediction.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Field {
-    /// The field's key in JSON, and the start of its columns' names.
-    pub name: String,
-    pub form: Form,
-    source: Source,
-}
-
-/// What a field holds for one record.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Form {
-    /// One value.
-    Scalar,
-    /// One value for each named class.
-    Classes(Vec<String>),
-    /// A row of this many values without names.
-    List(usize),
-    /// The best classes and their scores, the best first; without names, their numbers.
-    Top { most: usize, classes: Vec<String> },
-    /// Lists in lists; the sizes may differ from run to run.
-    Nested,
-    /// Only a run can tell; a declared layout alone has such fields.
-    Unknown,
-}
-
-/// Where a field's values come from.
-#[derive(Debug, Clone, PartialEq)]
-enum Source {
-    /// A whole output.
-    Output(usize),
-    /// One tensor of a sequence.
-    Item(usize, usize),
-    /// The class with the highest score in an output.
-    Argmax(usize, Vec<String>),
-    /// The positive class where the score in `scores` reaches the threshold; `dtype` is that of the
-    /// label it replaces.
-    Threshold {
-        scores: usize,
-        classes: Vec<String>,
-        dtype: Dtype,
-    },
-}
-
 /// The fields of a prediction, in the order of the model's outputs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Layout {
@@ -81,17 +44,18 @@ pub struct Layout {
     pub left_out: Vec<(String, &'static str)>,
     activation: Option<(usize, Activation)>,
     threshold: f64,
-    /// Fields that had to give way to a column, before and after.
-    renamed: Vec<(String, String)>,
+    /// Fields that had to give way to a column.
+    renamed: Vec<Renamed>,
 }
 
-/// How an output relates to the records of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Rows {
-    PerRecord,
-    /// The first axis fits, but the file declares it as fixed: it may be a coincidence.
-    Doubtful,
-    None,
+/// A field that had to give way to a column of the input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renamed {
+    /// The column that keeps its name.
+    pub column: String,
+    /// The field's name before and after.
+    pub before: String,
+    pub after: String,
 }
 
 impl Layout {
@@ -192,179 +156,28 @@ impl Layout {
         Ok(layout)
     }
 
-    /// Applies --activation, --threshold, --top and --argmax to the one output that has scores.
-    fn decide(&mut self, signature: &Signature, shapes: &[Shape], wanted: &Wanted) -> Result<()> {
-        let flag = match wanted {
-            Wanted { top: Some(_), .. } => "--top",
-            Wanted { argmax: true, .. } => "--argmax",
-            Wanted {
-                threshold: Some(_), ..
-            } => "--threshold",
-            Wanted {
-                activation: Some(_),
-                ..
-            } => "--activation",
-            _ => return Ok(()),
-        };
-        let at = self.scores(flag, shapes)?;
-        let Some(scores) = self.fields.get(at).cloned() else {
-            return Ok(());
-        };
-        let Source::Output(output) = scores.source else {
-            return Ok(());
-        };
-        self.activation = wanted.activation.map(|activation| (output, activation));
-        if wanted.activation == Some(Activation::Softmax) && scores.form == Form::Scalar {
-            return Err(Error::usage(format!(
-                "--activation softmax: output \"{}\" has one value a record",
-                scores.name
-            ))
-            .hint("--activation sigmoid fits it"));
-        }
-        let classes = match &scores.form {
-            Form::Classes(classes) => classes.clone(),
-            Form::List(size) => (0..*size).map(|class| class.to_string()).collect(),
-            _ => two_classes(signature, wanted),
-        };
-        if let Some(field) = self.fields.get_mut(at) {
-            match (wanted.argmax, wanted.top) {
-                (true, _) if scores.form != Form::Scalar => {
-                    field.source = Source::Argmax(output, classes.clone());
-                    field.form = Form::Scalar;
-                }
-                (_, Some(most)) if scores.form != Form::Scalar => {
-                    let most = most.min(classes.len());
-                    field.form = Form::Top {
-                        most,
-                        classes: classes.clone(),
-                    };
-                }
-                (false, None) => {}
-                _ => {
-                    return Err(Error::usage(format!(
-                        "{flag}: output \"{}\" has one value a record, not one for each class",
-                        scores.name
-                    )));
-                }
-            }
-        }
-        if wanted.threshold.is_some() {
-            self.decide_label(output, classes, shapes, &scores.name)?;
-        }
-        Ok(())
-    }
-
-    /// The field with the scores that a flag is about.
-    fn scores(&self, flag: &str, shapes: &[Shape]) -> Result<usize> {
-        let is_score = |field: &Field| match (&field.source, &field.form) {
-            (Source::Output(output), Form::Scalar | Form::Classes(_) | Form::List(_)) => shapes
-                .get(*output)
-                .is_some_and(|shape| shape.dtype().is_float()),
-            _ => false,
-        };
-        let found: Vec<usize> = (0..self.fields.len())
-            .filter(|at| self.fields.get(*at).is_some_and(is_score))
-            .collect();
-        let names: Vec<&str> = found
-            .iter()
-            .filter_map(|at| self.fields.get(*at))
-            .map(|field| field.name.as_str())
-            .collect();
-        match found.as_slice() {
-            [only] => Ok(*only),
-            [] => Err(Error::usage(format!(
-                "{flag}: the model has no output of scores to apply it to"
-            ))
-            .hint("mlserve inspect MODEL shows the outputs")),
-            _ => Err(Error::usage(format!(
-                "{flag}: it could mean any of the outputs {}",
-                listed(&names)
-            ))
-            .hint("--outputs NAME chooses one")),
-        }
-    }
-
-    /// Puts the class that the threshold decides in the place of the model's own label, or, where
-    /// the model has none, in a field `label` before the scores.
-    fn decide_label(
-        &mut self,
-        scores: usize,
-        classes: Vec<String>,
-        shapes: &[Shape],
-        name: &str,
-    ) -> Result<()> {
-        if classes.len() != 2 {
-            return Err(Error::usage(format!(
-                "--threshold: output \"{name}\" has {} classes, not two",
-                classes.len()
-            ))
-            .hint("a threshold decides between two classes; --top or --argmax rank more"));
-        }
-        let is_label = |field: &Field| match field.source {
-            Source::Output(output) => {
-                field.form == Form::Scalar
-                    && shapes
-                        .get(output)
-                        .is_some_and(|shape| !shape.dtype().is_float())
-            }
-            _ => false,
-        };
-        let numbers = classes.iter().all(|class| class.parse::<i64>().is_ok());
-        match self.fields.iter_mut().find(|field| is_label(field)) {
-            Some(label) => {
-                let Source::Output(output) = label.source else {
-                    return Ok(());
-                };
-                let dtype = shapes.get(output).map_or(Dtype::String, Shape::dtype);
-                label.source = Source::Threshold {
-                    scores,
-                    classes,
-                    dtype,
-                };
-            }
-            None => {
-                let dtype = if numbers { Dtype::Int64 } else { Dtype::String };
-                let source = Source::Threshold {
-                    scores,
-                    classes,
-                    dtype,
-                };
-                self.fields.insert(
-                    0,
-                    Field {
-                        name: "label".to_owned(),
-                        form: Form::Scalar,
-                        source,
-                    },
-                );
-            }
-        }
-        Ok(())
-    }
-
     /// Renames fields that a column of the output is already named like: `label` becomes
     /// `predicted_label`.
     pub fn avoid(&mut self, taken: &[&str]) {
         for field in &mut self.fields {
-            let before = field.name.clone();
-            let clashes = |field: &Field| {
-                taken.contains(&field.name.as_str())
-                    || field
-                        .columns()
-                        .iter()
-                        .any(|column| taken.contains(&column.as_str()))
+            let Some(column) = field.clash(taken) else {
+                continue;
             };
-            while clashes(field) {
+            let before = field.name.clone();
+            while field.clash(taken).is_some() {
                 field.name = format!("predicted_{}", field.name);
             }
-            if field.name != before {
-                self.renamed.push((before, field.name.clone()));
-            }
+            let after = field.name.clone();
+            self.renamed.push(Renamed {
+                column,
+                before,
+                after,
+            });
         }
     }
 
-    /// The names that [`Layout::avoid`] changed, before and after.
-    pub fn renamed(&self) -> &[(String, String)] {
+    /// The fields that [`Layout::avoid`] renamed.
+    pub fn renamed(&self) -> &[Renamed] {
         &self.renamed
     }
 
@@ -390,268 +203,6 @@ impl Layout {
             .iter()
             .map(|field| field.arrange(&values, rows, self.threshold))
             .collect()
-    }
-}
-
-impl Field {
-    /// The names of the field's columns in CSV.
-    pub fn columns(&self) -> Vec<String> {
-        let name = &self.name;
-        match &self.form {
-            Form::Scalar | Form::Nested => vec![name.clone()],
-            Form::Unknown => vec![format!("{name}_*")],
-            Form::Classes(classes) => classes
-                .iter()
-                .map(|class| format!("{name}_{class}"))
-                .collect(),
-            Form::List(size) => (0..*size).map(|index| format!("{name}_{index}")).collect(),
-            Form::Top { most, .. } => {
-                let pair = |rank| {
-                    [
-                        format!("{name}_top{rank}"),
-                        format!("{name}_top{rank}_score"),
-                    ]
-                };
-                (1..=*most).flat_map(pair).collect()
-            }
-        }
-    }
-
-    fn arrange(&self, values: &[Value], rows: usize, threshold: f64) -> Result<Tensor> {
-        let tensor = match &self.source {
-            Source::Output(output) => tensor_of(values, *output).cloned(),
-            Source::Item(output, item) => match values.get(*output) {
-                Some(Value::Sequence(items)) => items.get(*item).cloned(),
-                _ => None,
-            },
-            Source::Argmax(output, classes) => {
-                tensor_of(values, *output).and_then(|scores| decide::argmax(scores, classes))
-            }
-            Source::Threshold {
-                scores,
-                classes,
-                dtype,
-            } => tensor_of(values, *scores)
-                .and_then(|scores| decide::threshold(scores, classes, threshold, *dtype)),
-        };
-        let Some(tensor) = tensor else {
-            return Err(self.changed("another type"));
-        };
-        let shape = tensor.shape();
-        let fits = shape.first() == Some(&rows)
-            && match &self.form {
-                Form::Scalar => elements(shape) == rows,
-                Form::Classes(classes) => shape.get(1) == Some(&classes.len()),
-                Form::Top { classes, .. } => shape.get(1) == Some(&classes.len()),
-                Form::List(size) => shape.get(1) == Some(size),
-                Form::Nested | Form::Unknown => true,
-            };
-        if fits {
-            Ok(tensor)
-        } else {
-            Err(self.changed(&format!("shape {shape:?} for {rows} records")))
-        }
-    }
-
-    fn changed(&self, found: &str) -> Error {
-        Error::model("", format!("output \"{}\" changed between two runs: found {found}", self.name))
-            .hint("the model gives results of different sizes for different records; --outputs leaves such an output out")
-    }
-}
-
-fn tensor_of(values: &[Value], output: usize) -> Option<&Tensor> {
-    match values.get(output)? {
-        Value::Tensor(tensor) | Value::Maps { values: tensor, .. } => Some(tensor),
-        Value::Sequence(_) => None,
-    }
-}
-
-/// Whether the output is declared as a single value for all records.
-fn is_scalar(port: &Port) -> bool {
-    port.tensor()
-        .is_some_and(|(_, shape)| shape.is_some_and(<[_]>::is_empty))
-}
-
-/// What an output's shape says about its fields.
-#[derive(Debug, Clone, PartialEq)]
-enum Shape {
-    /// Sizes after the batch axis; `None` where only a run can tell.
-    Tensor {
-        dtype: Dtype,
-        dims: Option<Vec<usize>>,
-    },
-    Maps {
-        dtype: Dtype,
-        keys: Vec<String>,
-    },
-    Sequence(Vec<(Dtype, Vec<usize>)>),
-}
-
-impl Shape {
-    fn dtype(&self) -> Dtype {
-        match self {
-            Shape::Tensor { dtype, .. } | Shape::Maps { dtype, .. } => *dtype,
-            Shape::Sequence(_) => Dtype::String,
-        }
-    }
-}
-
-fn shapes_of(values: &[Value]) -> Vec<Shape> {
-    let dims = |tensor: &Tensor| {
-        tensor
-            .shape()
-            .iter()
-            .skip(1)
-            .copied()
-            .collect::<Vec<usize>>()
-    };
-    let shape = |value: &Value| match value {
-        Value::Tensor(tensor) => Shape::Tensor {
-            dtype: tensor.dtype(),
-            dims: Some(dims(tensor)),
-        },
-        Value::Maps { keys, values } => Shape::Maps {
-            dtype: values.dtype(),
-            keys: keys.clone(),
-        },
-        Value::Sequence(items) => Shape::Sequence(
-            items
-                .iter()
-                .map(|item| (item.dtype(), dims(item)))
-                .collect(),
-        ),
-    };
-    values.iter().map(shape).collect()
-}
-
-fn declared_shape(port: &Port, signature: &Signature) -> Shape {
-    let classes = || {
-        port.classes
-            .clone()
-            .or_else(|| signature.classes.clone())
-            .unwrap_or_default()
-    };
-    match &port.kind {
-        ValueType::Tensor { dtype, shape } => {
-            let dims = shape.as_ref().map(|shape| {
-                shape
-                    .iter()
-                    .skip(1)
-                    .map(|dim| dim.fixed())
-                    .collect::<Option<Vec<usize>>>()
-            });
-            // A free width of an output with scores is most often the number of classes.
-            let guess = || {
-                dtype
-                    .is_float()
-                    .then(|| classes().len())
-                    .filter(|size| *size > 0)
-                    .map(|size| vec![size])
-            };
-            let dims = match (dims, shape) {
-                (Some(Some(dims)), _) => Some(dims),
-                (_, Some(shape)) if shape.len() != 2 => None,
-                _ => guess(),
-            };
-            Shape::Tensor {
-                dtype: *dtype,
-                dims,
-            }
-        }
-        ValueType::Sequence(item) if matches!(**item, ValueType::Map { .. }) => Shape::Maps {
-            dtype: Dtype::Float32,
-            keys: classes(),
-        },
-        _ => Shape::Sequence(Vec::new()),
-    }
-}
-
-/// Whether the first axis of `value` may count `rows` records.
-fn rows_of(port: &Port, value: &Value, rows: usize, batch: BatchAxis) -> Rows {
-    if !counts(value, rows) {
-        return Rows::None;
-    }
-    let declared = port.tensor().and_then(|(_, shape)| shape?.first()?.fixed());
-    match (declared, batch) {
-        (Some(_), BatchAxis::Free) => Rows::Doubtful,
-        _ => Rows::PerRecord,
-    }
-}
-
-fn counts(value: &Value, rows: usize) -> bool {
-    let first_is_rows = |tensor: &Tensor| tensor.shape().first() == Some(&rows);
-    match value {
-        Value::Tensor(tensor) | Value::Maps { values: tensor, .. } => first_is_rows(tensor),
-        Value::Sequence(items) => !items.is_empty() && items.iter().all(first_is_rows),
-    }
-}
-
-fn fields_of(
-    output: usize,
-    port: &Port,
-    shape: &Shape,
-    signature: &Signature,
-    wanted: &Wanted,
-) -> Vec<Field> {
-    let name = port.name.clone();
-    match shape {
-        Shape::Tensor { dtype, dims } => {
-            let known = wanted
-                .classes
-                .as_ref()
-                .or(port.classes.as_ref())
-                .or(signature.classes.as_ref());
-            let form = form_of(*dtype, dims.as_deref(), known);
-            vec![Field {
-                name,
-                form,
-                source: Source::Output(output),
-            }]
-        }
-        Shape::Maps { keys, .. } => {
-            let renamed = wanted
-                .classes
-                .as_ref()
-                .filter(|classes| classes.len() == keys.len());
-            let form = Form::Classes(renamed.unwrap_or(keys).clone());
-            vec![Field {
-                name,
-                form,
-                source: Source::Output(output),
-            }]
-        }
-        Shape::Sequence(items) => {
-            let field = |(item, (dtype, dims)): (usize, &(Dtype, Vec<usize>))| Field {
-                name: format!("{name}_{item}"),
-                form: form_of(*dtype, Some(dims), port.classes.as_ref()),
-                source: Source::Item(output, item),
-            };
-            items.iter().enumerate().map(field).collect()
-        }
-    }
-}
-
-/// Class names belong to scores only: a label of two targets is not a row of two classes.
-fn form_of(dtype: Dtype, dims: Option<&[usize]>, classes: Option<&Vec<String>>) -> Form {
-    match dims {
-        Some([] | [1]) => Form::Scalar,
-        Some([size]) => match classes {
-            Some(classes) if classes.len() == *size && dtype.is_float() => {
-                Form::Classes(classes.clone())
-            }
-            _ => Form::List(*size),
-        },
-        Some(_) => Form::Nested,
-        None => Form::Unknown,
-    }
-}
-
-/// The negative and the positive class of a single score.
-fn two_classes(signature: &Signature, wanted: &Wanted) -> Vec<String> {
-    let known = wanted.classes.as_ref().or(signature.classes.as_ref());
-    match known {
-        Some(classes) if classes.len() == 2 => classes.clone(),
-        _ => vec!["0".to_owned(), "1".to_owned()],
     }
 }
 
@@ -681,7 +232,8 @@ fn check_classes(fields: &[Field], wanted: &Wanted) -> Result<()> {
     };
     let uses = |field: &Field| match &field.form {
         Form::Classes(names) => names == classes,
-        Form::Scalar => classes.len() == 2,
+        // The two sides of a single score.
+        Form::Scalar => wanted.threshold.is_some() && classes.len() == 2,
         _ => false,
     };
     if fields.iter().any(uses) {

@@ -43,7 +43,16 @@ pub struct Encoder<'p> {
     groups: Vec<Group>,
     /// Records since the last group.
     records: usize,
-    missing: u64,
+    missing: Missing,
+}
+
+/// Missing values among the cells that feed a model.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Missing {
+    /// All of them.
+    pub cells: u64,
+    /// Those that reach the model as NaN.
+    pub nan: u64,
 }
 
 impl<'p> Encoder<'p> {
@@ -63,7 +72,7 @@ impl<'p> Encoder<'p> {
                 .collect(),
             groups: Vec::new(),
             records: 0,
-            missing: 0,
+            missing: Missing::default(),
         }
     }
 
@@ -121,7 +130,7 @@ impl<'p> Encoder<'p> {
     }
 
     /// Forgets what an unfinished record has pushed and counted.
-    fn roll_back(&mut self, missing: u64) {
+    fn roll_back(&mut self, missing: Missing) {
         self.missing = missing;
         for (buffer, shape) in self.buffers.iter_mut().zip(&self.shapes) {
             buffer.truncate(self.records * elements(shape));
@@ -159,7 +168,7 @@ impl<'p> Encoder<'p> {
 
     /// Takes the records so far as groups, in their order, with the number of missing values that
     /// they hold.
-    pub fn finish(&mut self) -> (Vec<Group>, u64) {
+    pub fn finish(&mut self) -> (Vec<Group>, Missing) {
         self.close_group();
         (
             std::mem::take(&mut self.groups),
@@ -212,7 +221,7 @@ trait Fill {
         &mut self,
         row: &Row<'_>,
         sources: &[Source],
-        missing: &mut u64,
+        missing: &mut Missing,
     ) -> Result<(), At>;
 
     /// Appends the elements of a JSON list; returns the list's shape.
@@ -221,7 +230,7 @@ trait Fill {
         row: &Row<'_>,
         source: &Source,
         dims: &[Option<usize>],
-        missing: &mut u64,
+        missing: &mut Missing,
     ) -> Result<Vec<usize>, Reason>;
 
     fn truncate(&mut self, length: usize);
@@ -258,7 +267,7 @@ impl<T: Element> Fill for Buffer<T> {
         &mut self,
         row: &Row<'_>,
         sources: &[Source],
-        missing: &mut u64,
+        missing: &mut Missing,
     ) -> Result<(), At> {
         self.elements.reserve(sources.len());
         for (at, source) in sources.iter().enumerate() {
@@ -278,7 +287,7 @@ impl<T: Element> Fill for Buffer<T> {
         row: &Row<'_>,
         source: &Source,
         dims: &[Option<usize>],
-        missing: &mut u64,
+        missing: &mut Missing,
     ) -> Result<Vec<usize>, Reason> {
         let raw = list_text(row.cell(source)).ok_or(Reason::Missing)?;
         let nested = read_nested::<T>(raw, dims.len(), row.rules)?;
@@ -290,7 +299,9 @@ impl<T: Element> Fill for Buffer<T> {
         {
             return Err(Reason::WrongShape);
         }
-        *missing += nested.missing;
+        missing.cells += nested.missing;
+        // Only a float can be missing in a list.
+        missing.nan += nested.missing;
         self.elements.extend(nested.elements);
         Ok(nested.shape)
     }
@@ -328,13 +339,16 @@ fn single(cell: Cell<'_>, wanted: usize) -> Cell<'_> {
 }
 
 /// What a missing cell becomes: its `--fill`, else what the dtype has for it.
-fn read_missing<T: Element>(source: &Source, missing: &mut u64) -> Result<T, Reason> {
-    *missing += 1;
+fn read_missing<T: Element>(source: &Source, missing: &mut Missing) -> Result<T, Reason> {
+    missing.cells += 1;
     match &source.fill {
         Some(fill) => {
             read(Cell::Text(fill.as_bytes()), &CellRules::default())?.ok_or(Reason::Missing)
         }
-        None => T::missing().ok_or(Reason::Missing),
+        None => {
+            missing.nan += u64::from(T::DTYPE.is_float());
+            T::missing().ok_or(Reason::Missing)
+        }
     }
 }
 
@@ -440,7 +454,10 @@ mod tests {
             .expect("a record");
         let (groups, missing) = encoder.finish();
         let inputs = vec![Tensor::Float32(array![[2.0, 1.0], [4.0, 3.0]].into_dyn())];
-        assert_eq!((groups, missing), (vec![Group { records: 2, inputs }], 0));
+        assert_eq!(
+            (groups, missing),
+            (vec![Group { records: 2, inputs }], Missing::default())
+        );
     }
 
     #[test]
@@ -455,7 +472,7 @@ mod tests {
             ("c0", Reason::NotANumber)
         );
         let (groups, missing) = encoder.finish();
-        assert_eq!((groups.len(), missing), (0, 0));
+        assert_eq!((groups.len(), missing), (0, Missing::default()));
     }
 
     #[test]
@@ -507,7 +524,7 @@ mod tests {
         let mut encoder = Encoder::new(&plan);
         encoder.push(&[Cell::Text(b"")]).expect("a filled record");
         let (groups, missing) = encoder.finish();
-        assert_eq!(missing, 1);
+        assert_eq!(missing, Missing { cells: 1, nan: 0 });
         assert_eq!(
             groups.first().map(|group| &group.inputs),
             Some(&vec![Tensor::Int64(array![7].into_dyn())])

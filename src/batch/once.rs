@@ -4,10 +4,10 @@ use ndarray::ArrayD;
 
 use crate::error::{Error, Result};
 use crate::model::dtype::Dtype;
-use crate::model::signature::{Port, shape_text};
+use crate::model::signature::{Dim, Port, shape_text};
 use crate::model::tensor::Tensor;
 
-use super::cell::{CellRules, expectation};
+use super::cell::{CellRules, Reason, expectation};
 use super::element::{Element, ForElement, with_dtype};
 use super::feed::elements;
 use super::nested::read_nested;
@@ -20,10 +20,9 @@ pub fn given(port: &Port, dtype: Dtype, json: &str) -> Result<Tensor> {
         .unwrap_or_default();
     let wrong = |found: &str| {
         Error::usage(format!(
-            "--set {}={json}: expected JSON of shape {} and {}, found {found}",
+            "--set {}={json}: expected {}, but it is {found}",
             port.name,
-            shape_text(shape),
-            expectation(dtype)
+            once_expectation(dtype, shape),
         ))
     };
     let tensor = with_dtype(
@@ -42,7 +41,15 @@ pub fn given(port: &Port, dtype: Dtype, json: &str) -> Result<Tensor> {
     if fits {
         Ok(tensor)
     } else {
-        Err(wrong(&format!("shape {:?}", tensor.shape())))
+        Err(wrong(&format!("of shape {:?}", tensor.shape())))
+    }
+}
+
+/// `a number (float32)`, or lists of them.
+fn once_expectation(dtype: Dtype, shape: &[Dim]) -> String {
+    match shape {
+        [] => expectation(dtype),
+        _ => format!("JSON lists of shape {} ({dtype})", shape_text(shape)),
     }
 }
 
@@ -54,10 +61,10 @@ struct ReadJson<'a> {
 impl ForElement for ReadJson<'_> {
     type Output = std::result::Result<Tensor, &'static str>;
     fn call<T: Element>(self, wrap: fn(ArrayD<T>) -> Tensor) -> Self::Output {
-        let nested = read_nested::<T>(self.json, self.rank, &CellRules::default())
-            .map_err(|reason| reason.code())?;
+        let nested =
+            read_nested::<T>(self.json, self.rank, &CellRules::default()).map_err(Reason::words)?;
         let array = ArrayD::from_shape_vec(nested.shape, nested.elements);
-        array.map(wrap).map_err(|_| "lists of different lengths")
+        array.map(wrap).map_err(|_| Reason::WrongShape.words())
     }
 }
 

@@ -13,9 +13,13 @@ use crate::model::tensor::Tensor;
 use super::cell::{Cell, CellRules, expectation, read};
 use super::element::{Element, ForElement, with_dtype};
 use super::feed::{BatchAxis, Feed, How, Kind, Source, batch_axis, elements, kind};
-use super::names::{Ambiguous, Names, listed};
+use super::names::{Names, listed};
 use super::once::{given, shape_of, state};
 use super::plan::{Keep, Plan, Rules};
+
+mod errors;
+
+use errors::unfeedable;
 
 impl Plan {
     /// Decides how `columns` of the source `place` feed the model.
@@ -81,28 +85,50 @@ impl Planner<'_> {
     /// Every flag that names a column or an input must name one that exists.
     fn check_flags(&self) -> Result<()> {
         let Rules {
-            id, label, exclude, ..
+            id,
+            label,
+            exclude,
+            keep,
+            ..
         } = self.rules;
-        for (flag, names) in [("--id", id), ("--label", label), ("--exclude", exclude)] {
+        let kept: &[String] = match keep {
+            Keep::List(names) => names,
+            Keep::Unused | Keep::All | Keep::None => &[],
+        };
+        let flags = [
+            ("--id", id.as_slice()),
+            ("--label", label),
+            ("--exclude", exclude),
+            ("--keep", kept),
+        ];
+        for (flag, names) in flags {
             for name in names {
                 self.flag_column(flag, name)?;
             }
         }
-        for (input, _) in &self.rules.set {
-            if !self.signature.inputs.iter().any(|port| port.name == *input) {
-                let inputs: Vec<&str> = self
-                    .signature
-                    .inputs
-                    .iter()
-                    .map(|port| port.name.as_str())
-                    .collect();
-                return Err(
-                    Error::usage(format!("--set {input}: the model has no such input"))
-                        .hint(format!("its inputs are {}", listed(&inputs))),
-                );
+        for (name, _) in &self.rules.fill {
+            let is_feature = self
+                .rules
+                .features
+                .as_ref()
+                .or(self.signature.features.as_ref());
+            if !self.is_input(name) && !is_feature.is_some_and(|features| features.contains(name)) {
+                self.flag_column("--fill", name)?;
             }
         }
-        Ok(())
+        match self
+            .rules
+            .set
+            .iter()
+            .find(|(input, _)| !self.is_input(input))
+        {
+            Some((input, _)) => Err(self.no_such_input(input)),
+            None => Ok(()),
+        }
+    }
+
+    fn is_input(&self, name: &str) -> bool {
+        self.signature.inputs.iter().any(|port| port.name == name)
     }
 
     /// The column that a flag names.
@@ -116,26 +142,6 @@ impl Planner<'_> {
             .find(name)
             .map_err(|ambiguous| self.ambiguous(name, &ambiguous))?;
         found.ok_or_else(unknown)
-    }
-
-    fn columns_hint(&self, wanted: &str) -> String {
-        let columns = format!("its columns are {}", listed(self.columns));
-        match self.names.nearest(wanted) {
-            Some(near) => format!("did you mean \"{near}\"?\n{columns}"),
-            None => columns,
-        }
-    }
-
-    fn ambiguous(&self, wanted: &str, columns: &Ambiguous) -> Error {
-        let name = |index: usize| self.columns.get(index).map_or("", String::as_str);
-        let (a, b) = (name(columns.0), name(columns.1));
-        Error::data(
-            self.place,
-            format!("columns \"{a}\" and \"{b}\" could both be \"{wanted}\""),
-        )
-        .hint(format!(
-            "rename the one that is meant to exactly \"{wanted}\""
-        ))
     }
 
     fn set_text(&self, input: &str) -> Option<&str> {
@@ -334,21 +340,6 @@ impl Planner<'_> {
         })
     }
 
-    fn wrong_width(&self, port: &Port, features: usize, told_by_flag: bool) -> Error {
-        let message = format!(
-            "input \"{}\" has shape {}, which {features} features do not fill",
-            port.name,
-            shape_of(port)
-        );
-        if told_by_flag {
-            Error::usage(format!("--features: {message}"))
-        } else {
-            Error::data(self.place, message).hint(
-                "name the columns in the model's order with --features LIST or --features @FILE",
-            )
-        }
-    }
-
     /// One column for each feature name, wherever it stands.
     fn by_features(
         &self,
@@ -417,30 +408,6 @@ impl Planner<'_> {
             .collect()
     }
 
-    fn wrong_count(&self, port: &Port, wanted: usize, free: &[usize]) -> Error {
-        let seen: Vec<&str> = free
-            .iter()
-            .filter_map(|column| self.columns.get(*column))
-            .map(String::as_str)
-            .collect();
-        let found = match seen.as_slice() {
-            [] => "found none".to_owned(),
-            seen => format!("found {}: {}", seen.len(), listed(seen)),
-        };
-        let message = format!(
-            "input \"{}\" takes {wanted} columns and the model does not name them, {found}",
-            port.name
-        );
-        let error = Error::data(self.place, message);
-        if free.len() > wanted {
-            error
-                .hint("--id, --label or --exclude LIST sets columns aside that are no features")
-                .hint_more("--features LIST names the columns in the model's order")
-        } else {
-            error.hint("--features LIST names the columns in the model's order")
-        }
-    }
-
     /// Inputs that no column feeds: an error that lists them all, or missing values if the user
     /// allows that.
     fn absent(&self, open: &[&Port], batch: BatchAxis, free: &[usize]) -> Result<Vec<Feed>> {
@@ -504,35 +471,19 @@ impl Planner<'_> {
         })
     }
 
-    fn absent_columns(&self, absent: &[&str], input: &str) -> Error {
-        let of = if input.is_empty() {
-            String::new()
-        } else {
-            format!(" of input \"{input}\"")
-        };
-        let noun = if absent.len() == 1 {
-            "column"
-        } else {
-            "columns"
-        };
-        let first = absent.first().copied().unwrap_or_default();
-        Error::data(self.place, format!("no {noun} {}{of}", listed(absent)))
-            .hint(self.columns_hint(first))
-            .hint_more("--allow-missing-columns scores absent columns as missing values")
-    }
-
     /// A source with its `--fill`, whose value must fit the dtype.
     fn source(&self, name: &str, column: Option<usize>, dtype: Dtype) -> Result<Source> {
         let name = column
             .and_then(|index| self.columns.get(index))
             .map_or(name, String::as_str)
             .to_owned();
-        let fill = self
-            .rules
-            .fill
-            .iter()
-            .find(|(column, _)| *column == name)
-            .map(|(_, value)| value.clone());
+        let is_meant =
+            |flag: &str| flag == name || column.is_some() && self.names.find(flag) == Ok(column);
+        let fills = self.rules.fill.iter();
+        let fill = fills
+            .filter(|(flag, _)| is_meant(flag))
+            .map(|(_, value)| value.clone())
+            .next_back();
         if let Some(value) = &fill {
             check_fill(&name, value, dtype)?;
         }
@@ -563,17 +514,6 @@ fn is_one_cell(port: &Port, batch: BatchAxis) -> bool {
         Kind::PerRecord(dims) => fixed_dims(&dims).is_some_and(|dims| elements(&dims) == 1),
         Kind::Once(_) => false,
     }
-}
-
-fn unfeedable(port: &Port) -> Error {
-    Error::model(
-        "",
-        format!(
-            "input \"{}\" is of type {}, which no file can feed",
-            port.name, port.kind
-        ),
-    )
-    .hint("export the model with tensor inputs")
 }
 
 /// The sizes, where all are fixed.

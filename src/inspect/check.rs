@@ -5,11 +5,14 @@
 
 use std::time::Instant;
 
+use ndarray::ArrayD;
+
 use crate::batch::columns::{Layout, Wanted};
 use crate::batch::encode::Group;
 use crate::batch::feed::{BatchAxis, Kind, kind};
 use crate::error::{Report, Result};
 use crate::model::Model;
+use crate::model::dtype::Dtype;
 use crate::model::onnx::Facts;
 use crate::model::runtime::{self, Runtime, RuntimeChoice};
 use crate::model::signature::{Dim, Signature, ValueType};
@@ -82,7 +85,8 @@ fn load_and_run(facts: &Facts, choice: &RuntimeChoice, checked: &mut Checked) ->
 fn run(model: &Model) -> Result<Ran> {
     let signature = model.signature();
     let batch = ports::run_batch(signature);
-    let group = Group::made_up(&sized(signature), batch, RECORDS, |_| None);
+    let known = |index| known_category(&model.facts, batch, index);
+    let group = Group::made_up(&sized(signature), batch, RECORDS, known);
     let start = Instant::now();
     let values = model.run(&group.inputs)?;
     let run_ms = ms_since(start);
@@ -98,6 +102,35 @@ fn run(model: &Model) -> Result<Ran> {
         batch: rows,
         outputs: outputs(signature, values, rows, again)?,
     })
+}
+
+/// A column of the first category that the model knows, for an input that an encoder reads: a strict
+/// one refuses everything else, empty strings and zeros too.
+fn known_category(facts: &Facts, batch: BatchAxis, index: usize) -> Option<Tensor> {
+    let port = facts.signature.inputs.get(index)?;
+    let category = *ports::categories(facts, port)?.first()?;
+    let (dtype, _) = port.tensor()?;
+    let Kind::PerRecord(dims) = kind(port, batch) else {
+        return None;
+    };
+    let rows = match batch {
+        BatchAxis::Fixed(size) => size,
+        BatchAxis::Free => RECORDS,
+    };
+    let shape: Vec<usize> = std::iter::once(rows)
+        .chain(dims.iter().map(|dim| dim.unwrap_or(1)))
+        .collect();
+    match dtype {
+        Dtype::String => Some(Tensor::String(ArrayD::from_elem(
+            shape,
+            category.to_owned(),
+        ))),
+        Dtype::Int64 => Some(Tensor::Int64(ArrayD::from_elem(
+            shape,
+            category.parse().ok()?,
+        ))),
+        _ => None,
+    }
 }
 
 /// The signature with the free width of a matrix fixed to the number of its feature names.

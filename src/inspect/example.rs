@@ -2,7 +2,7 @@
 //!
 //! The example's columns are put to the same plan that `predict` makes, and the values are written
 //! by what that plan says, so that the example cannot promise what `predict` would refuse. Only the
-//! model itself may still refuse a made-up value, such as a category that it has not seen.
+//! model itself may still refuse a made-up value, such as a number out of its range.
 
 use crate::batch::feed::{Feed, How, Kind, batch_axis, kind};
 use crate::batch::plan::{Plan, Rules};
@@ -10,6 +10,7 @@ use crate::batch::write::{csv_cell, json_string};
 use crate::cli::ExampleKind;
 use crate::error::{Error, Result, escape_controls};
 use crate::model::dtype::Dtype;
+use crate::model::onnx::Facts;
 use crate::model::signature::{Port, Signature};
 
 use super::json::escaped;
@@ -31,28 +32,25 @@ pub struct Example {
     pub flags: Vec<String>,
 }
 
-/// A ready input for a model with this signature.
+/// A ready input for the model of `facts`.
 ///
 /// # Errors
 /// [`Error::Model`] for a model that no file can feed.
-pub fn example(signature: &Signature, kind: ExampleKind) -> Result<Example> {
+pub fn example(facts: &Facts, kind: ExampleKind) -> Result<Example> {
+    let signature = &facts.signature;
     let set = given_once(signature);
     let plan = plan(signature, &set, kind)?;
     check_size(&plan)?;
-    let records = (0..RECORDS).map(|record| Record {
+    let record = |record| Record {
+        facts,
         plan: &plan,
         record,
-    });
+    };
+    let records = (0..RECORDS).map(record);
     let text = match kind {
         ExampleKind::Csv => records.fold(csv_header(&plan), |text, record| text + &record.csv()),
         ExampleKind::Jsonl => records.map(|record| record.json() + "\n").collect(),
-        ExampleKind::Curl => curl(
-            &Record {
-                plan: &plan,
-                record: 0,
-            }
-            .json(),
-        ),
+        ExampleKind::Curl => curl(&record(0).json()),
     };
     let flags = set
         .iter()
@@ -174,6 +172,7 @@ fn csv_line<'a>(cells: impl Iterator<Item = &'a str>) -> String {
 
 /// One record of the example.
 struct Record<'p> {
+    facts: &'p Facts,
     plan: &'p Plan,
     record: usize,
 }
@@ -201,8 +200,10 @@ impl Record<'_> {
                 sources
                     .iter()
                     .find(|source| source.column == Some(column))?;
-                let text = if is_csv { csv_value } else { json_value };
-                Some(text(feed.dtype, self.record, column))
+                let made_up = || csv_value(feed.dtype, self.record, column);
+                let value = self.category(feed).unwrap_or_else(made_up);
+                let is_text = feed.dtype == Dtype::String && !is_csv;
+                Some(if is_text { json_text(&value) } else { value })
             }
             How::List { source, dims } => {
                 (source.column == Some(column)).then(|| list(feed.dtype, dims, self.record, &mut 0))
@@ -210,6 +211,20 @@ impl Record<'_> {
             How::Once(_) => None,
         };
         self.plan.feeds.iter().find_map(value).unwrap_or_default()
+    }
+
+    /// A category that the model knows, where its encoder says any: a strict one refuses all others.
+    fn category(&self, feed: &Feed) -> Option<String> {
+        let port = self
+            .facts
+            .signature
+            .inputs
+            .iter()
+            .find(|port| port.name == feed.input)?;
+        let known = ports::categories(self.facts, port)?;
+        known
+            .get(self.record % known.len())
+            .map(|category| (*category).to_owned())
     }
 }
 
@@ -230,7 +245,7 @@ fn list(dtype: Dtype, dims: &[Option<usize>], record: usize, element: &mut usize
 fn csv_value(dtype: Dtype, record: usize, position: usize) -> String {
     match dtype {
         Dtype::String => "text".to_owned(),
-        Dtype::Bool => (record % 2 == 0).to_string(),
+        Dtype::Bool => record.is_multiple_of(2).to_string(),
         dtype if dtype.is_int() => (record + 1).to_string(),
         _ => format!("{}.5", (position + record) % 10),
     }

@@ -16,7 +16,7 @@
 //! | `operators` | list of `{domain, name, count}`, most frequent first |
 //! | `trees` | `{trees, nodes}` of the tree ensembles, or null |
 //! | `external` | list of `{location, bytes, problem}`: files with weights; `problem` is null or why the file cannot be used |
-//! | `inputs` | list of `{name, dtype, type, shape, features, fed_by}` |
+//! | `inputs` | list of `{name, dtype, type, shape, features, categories, fed_by}` |
 //! | `outputs` | list of `{name, dtype, type, shape, classes, columns}` |
 //! | `classes` | class names of the whole model, or null |
 //! | `raw_scores` | why an output looks like a raw score, or null |
@@ -26,7 +26,8 @@
 //! Of an input or output: `dtype` is the type of the elements, null for types that cannot be fed or
 //! read; `type` is the whole type, such as `tensor(float32)` or `sequence(map(string, float32))`;
 //! `shape` is a list with a number, a symbol's name or null for each dimension, and null where none
-//! is declared; `features` are the names of the columns that fill a matrix, or null; `fed_by` is
+//! is declared; `features` are the names of the columns that fill a matrix, or null; `categories` are
+//! the texts or numbers that the model's encoder of this input knows, or null; `fed_by` is
 //! `column` (one of the input's name), `features`, `position` (as many columns as the matrix is
 //! wide), `lists` (a column of JSON lists), `set` (needs `--set`), `state` (zeros unless `--set`) or
 //! `nothing` (no file can feed it); `classes` are the names in the columns, or null; `columns` are
@@ -85,7 +86,7 @@ fn report(facts: &Facts) -> Result<Value> {
         "operators": facts.operators.iter().map(operator).collect::<Vec<_>>(),
         "trees": facts.trees.map(|trees| json!({"trees": trees.trees, "nodes": trees.nodes})),
         "external": facts.external.iter().map(external).collect::<Vec<_>>(),
-        "inputs": signature.inputs.iter().zip(ports::fed(signature)).map(input).collect::<Vec<_>>(),
+        "inputs": signature.inputs.iter().zip(ports::fed(signature)).map(|(port, fed)| input(facts, port, &fed)).collect::<Vec<_>>(),
         "outputs": signature.outputs.iter().map(|port| output(port, signature)).collect::<Result<Vec<_>>>()?,
         "classes": signature.classes,
         "raw_scores": facts.raw_scores,
@@ -105,7 +106,7 @@ fn external(file: &ExternalFile) -> Value {
     json!({"location": file.location, "bytes": file.bytes, "problem": file.problem})
 }
 
-fn input((port, fed): (&Port, Fed<'_>)) -> Value {
+fn input(facts: &Facts, port: &Port, fed: &Fed<'_>) -> Value {
     let features = match fed {
         Fed::Features(names) => Some(names),
         _ => None,
@@ -116,6 +117,7 @@ fn input((port, fed): (&Port, Fed<'_>)) -> Value {
         "type": kind(port),
         "shape": shape(port),
         "features": features,
+        "categories": ports::categories(facts, port),
         "fed_by": fed.word(),
     })
 }

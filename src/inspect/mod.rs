@@ -7,11 +7,7 @@
 //! Only the file is read; ONNX Runtime is started for `--check` alone. The text is for people and
 //! may change; the JSON (`json.rs` lists its keys) is for programs and is stable.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "the report is the result; notes go to stderr"
-)]
+#![expect(clippy::print_stderr, reason = "the flags that go with an example")]
 
 pub mod check;
 pub mod example;
@@ -51,9 +47,9 @@ pub fn run(args: &InspectArgs) -> Result<()> {
 }
 
 fn print_example(facts: &Facts, kind: ExampleKind) -> Result<()> {
-    let example = example::example(&facts.signature, kind)?;
+    let example = example::example(facts, kind)?;
     for flag in &example.flags {
-        eprintln!("note: predict also wants {}", escape_controls(flag));
+        eprintln!("note: the model also wants {}", escape_controls(flag));
     }
     print(&example.text)
 }

@@ -6,6 +6,7 @@ use crate::batch::columns::{Form, Layout, Wanted};
 use crate::batch::feed::{BatchAxis, Kind, batch_axis, kind};
 use crate::error::Result;
 use crate::model::dtype::Dtype;
+use crate::model::onnx::Facts;
 use crate::model::signature::{Dim, Port, Signature, ValueType};
 
 /// What feeds an input.
@@ -42,6 +43,20 @@ impl Fed<'_> {
             Fed::Nothing => "nothing",
         }
     }
+}
+
+/// The categories of an input that the model's encoder knows; a missing value is none of them.
+pub fn categories<'f>(facts: &'f Facts, port: &Port) -> Option<Vec<&'f str>> {
+    let (_, known) = facts
+        .categories
+        .iter()
+        .find(|(name, _)| *name == port.name)?;
+    let named: Vec<&str> = known
+        .iter()
+        .map(String::as_str)
+        .filter(|category| !category.is_empty())
+        .collect();
+    (!named.is_empty()).then_some(named)
 }
 
 /// Records of one run, where nothing is given by `--set`.
@@ -129,11 +144,16 @@ fn record_elements(dims: &[Option<usize>]) -> Option<usize> {
 /// # Errors
 /// As [`Layout::declared`].
 pub fn declared(port: &Port, signature: &Signature) -> Result<Layout> {
-    Layout::declared(
-        &alone(port, signature),
-        run_batch(signature),
-        &Wanted::default(),
-    )
+    let batch = run_batch(signature);
+    let mut layout = Layout::declared(&alone(port, signature), batch, &Wanted::default())?;
+    // `[1]` is how LightGBM's exporter declares a label for any number of records; `[1, 4]` beside a
+    // state is a state's next value.
+    let is_sized = matches!(shape(port), Some([Dim::Fixed(_), _, ..]));
+    if is_sized && batch == BatchAxis::Free && fed(signature).contains(&Fed::State) {
+        layout.fields.clear();
+        layout.left_out = vec![(port.name.clone(), "has no batch axis")];
+    }
+    Ok(layout)
 }
 
 /// A signature with this output only, so that its fields are told from those of the others.

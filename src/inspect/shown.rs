@@ -23,7 +23,7 @@ pub fn cut(text: &str, most: usize) -> String {
 pub fn names<S: AsRef<str>>(names: &[S], width: usize) -> String {
     let mut text = String::new();
     for (index, name) in names.iter().enumerate() {
-        let name = cut(name.as_ref(), LONGEST_NAME);
+        let name = quoted(&cut(name.as_ref(), LONGEST_NAME));
         let rest = names.len() - index;
         // Unless it is the last, room for "and N more" must be left.
         let room = if rest == 1 {
@@ -38,6 +38,14 @@ pub fn names<S: AsRef<str>>(names: &[S], width: usize) -> String {
         text = text + comma + &name;
     }
     text
+}
+
+/// A name in quotes, where it could be taken for several or for none.
+fn quoted(name: &str) -> String {
+    if name.is_empty() || name.contains(',') || name.trim() != name {
+        return format!("\"{name}\"");
+    }
+    name.to_owned()
 }
 
 /// Longer names are cut; the JSON has them whole.
@@ -159,6 +167,7 @@ mod tests {
             assert_eq!(names(&list, width), text);
         }
         assert_eq!(names(&["a\nb\u{1b}"], 10), "a\\nb\\x1b");
+        assert_eq!(names(&["a, b", "", "c d"], 100), "\"a, b\", \"\", c d");
     }
 
     #[test]

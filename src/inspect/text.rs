@@ -2,17 +2,21 @@
 //!
 //! Everything that comes from the file is escaped and cut (`shown.rs`); the JSON has it whole.
 
+use std::collections::HashSet;
+
 use crate::error::Result;
 use crate::model::onnx::{Facts, Format, Operator};
 use crate::model::signature::{Port, Signature, shape_text};
 
-use super::check::{Checked, Ran};
+use super::check::{Checked, Ran, RanOutput};
 use super::ports::{self, Fed};
 use super::shown::{self, LONGEST_NAME, cut, one_line};
 use super::table;
 
 /// Lines are kept to this many characters, where names allow it.
 const WIDTH: usize = 100;
+/// The room beside the labels of the model's facts.
+const BESIDE_LABEL: usize = WIDTH - 12;
 /// The last column of a table is never narrower.
 const LEAST: usize = 36;
 /// Rows of a table; the JSON has the rest.
@@ -24,13 +28,11 @@ const MOST_ROWS: usize = 200;
 /// As [`ports::declared`].
 pub fn text(facts: &Facts, checked: Option<&Checked>) -> Result<String> {
     let mut out = first_line(facts);
-    inputs(&mut out, &facts.signature);
+    inputs(&mut out, facts);
     outputs(&mut out, &facts.signature)?;
     columns(&mut out, &facts.signature, checked.and_then(ran))?;
     section(&mut out, "MODEL", model(facts));
-    let metadata = facts.metadata.iter().take(MOST_ROWS);
-    let metadata = metadata.map(|(key, value)| vec![cut(key, LONGEST_NAME), cut(value, WIDTH)]);
-    section(&mut out, "METADATA", metadata.collect());
+    section(&mut out, "METADATA", metadata(facts));
     if let Some(checked) = checked {
         section(&mut out, "CHECK", check(checked));
     }
@@ -106,15 +108,24 @@ fn ports_table<'p>(
     }
 }
 
-fn inputs(out: &mut String, signature: &Signature) {
-    let fed = ports::fed(signature);
+fn inputs(out: &mut String, facts: &Facts) {
+    let fed = ports::fed(&facts.signature);
+    let heading = ["INPUT", "DTYPE", "SHAPE", "FED BY"];
     ports_table(
         out,
-        ["INPUT", "DTYPE", "SHAPE", "FED BY"],
-        &signature.inputs,
+        heading,
+        &facts.signature.inputs,
         |index, port, room| {
-            fed.get(index)
-                .map_or(String::new(), |fed| fed_by(fed, port, room))
+            let text = fed
+                .get(index)
+                .map_or(String::new(), |fed| fed_by(fed, port, room));
+            // The categories of a matrix belong to no column in particular.
+            let is_column = fed.get(index) == Some(&Fed::Column);
+            let Some(categories) = ports::categories(facts, port).filter(|_| is_column) else {
+                return text;
+            };
+            let room = room.saturating_sub(shown::width(&text) + 2);
+            format!("{text}: {}", shown::names(&categories, room))
         },
     );
 }
@@ -250,20 +261,32 @@ fn model(facts: &Facts) -> Vec<Vec<String>> {
         ("classes", classes_elsewhere(facts)),
         ("external", external(facts)),
     ];
-    let row = |(label, text): (&str, String)| vec![label.to_owned(), cut(&text, WIDTH)];
+    let row = |(label, text): (&str, String)| vec![label.to_owned(), cut(&text, BESIDE_LABEL)];
     rows.into_iter()
         .filter(|(_, text)| !text.is_empty())
         .map(row)
         .collect()
 }
 
-/// Name and version; of many-line versions (CatBoost's has ten lines) the first line.
+fn metadata(facts: &Facts) -> Vec<Vec<String>> {
+    let entries = facts.metadata.iter().take(MOST_ROWS);
+    let mut rows: Vec<Vec<String>> = entries
+        .clone()
+        .map(|(key, _)| vec![cut(key, LONGEST_NAME)])
+        .collect();
+    let room = table::left(&rows, WIDTH, LEAST);
+    for (row, (_, value)) in rows.iter_mut().zip(entries) {
+        row.push(cut(value, room));
+    }
+    rows
+}
+
+/// Name and version; of a version of many lines the first, unless it is a heading: CatBoost's has ten
+/// lines and begins with `Git info:`.
 fn producer(facts: &Facts) -> String {
-    let version = facts
-        .producer_version
-        .trim()
-        .lines()
-        .next()
+    let first = facts.producer_version.trim().lines().next();
+    let version = first
+        .filter(|line| !line.ends_with(':'))
         .unwrap_or_default();
     format!("{} {}", facts.producer, version.trim())
         .trim()
@@ -271,12 +294,15 @@ fn producer(facts: &Facts) -> String {
 }
 
 fn opsets(facts: &Facts) -> String {
-    let opsets: Vec<String> = facts
+    let mut opsets: Vec<String> = facts
         .opsets
         .iter()
         .map(|(domain, version)| format!("{domain} {version}"))
         .collect();
-    opsets.join(", ")
+    // Some exporters import the standard operators twice, by both of their names.
+    let mut seen = HashSet::new();
+    opsets.retain(|opset| seen.insert(opset.clone()));
+    shown::names(&opsets, BESIDE_LABEL)
 }
 
 fn parameters(facts: &Facts) -> String {
@@ -296,7 +322,10 @@ fn nodes(facts: &Facts) -> String {
         return number;
     }
     let operators: Vec<String> = facts.operators.iter().map(operator).collect();
-    format!("{number}: {}", shown::names(&operators, WIDTH - 20))
+    format!(
+        "{number}: {}",
+        shown::names(&operators, BESIDE_LABEL - number.len() - 2)
+    )
 }
 
 /// `Cast x2`, `my.company:Foo`: the domains that come with ONNX go without saying.
@@ -345,7 +374,7 @@ fn classes_elsewhere(facts: &Facts) -> String {
     if is_shown {
         String::new()
     } else {
-        shown::names(classes, WIDTH - 14)
+        shown::names(classes, BESIDE_LABEL)
     }
 }
 
@@ -355,7 +384,7 @@ fn external(facts: &Facts) -> String {
         bytes => format!("{} ({})", file.location, shown::bytes(bytes)),
     };
     let files: Vec<String> = facts.external.iter().map(file).collect();
-    shown::names(&files, WIDTH - 14)
+    shown::names(&files, BESIDE_LABEL)
 }
 
 fn check(checked: &Checked) -> Vec<Vec<String>> {
@@ -388,27 +417,36 @@ fn check(checked: &Checked) -> Vec<Vec<String>> {
                 "run",
                 format!("{} for {records}", shown::milliseconds(ran.run_ms)),
             );
-            for output in ran.outputs.iter().take(MOST_ROWS) {
-                let tensor = |(dtype, shape): &(String, Vec<usize>)| format!("{dtype} {shape:?}");
-                let tensors: Vec<String> = output.tensors.iter().map(tensor).collect();
-                let sequence = if output.is_sequence {
-                    "sequence of "
-                } else {
-                    ""
-                };
-                row(
-                    &format!("output \"{}\"", cut(&output.name, LONGEST_NAME)),
-                    format!("{sequence}{}", shown::names(&tensors, WIDTH)),
-                );
+            for (index, output) in ran.outputs.iter().take(MOST_ROWS).enumerate() {
+                row(if index == 0 { "outputs" } else { " " }, ran_output(output));
             }
         }
         Some(Err(_)) => row(
             "run",
             "a made-up batch was refused; real data may well be accepted".to_owned(),
         ),
+        None if checked.loaded.is_ok() => {
+            row("run", "not tried: no file can feed this model".to_owned())
+        }
         None => {}
     }
     rows
+}
+
+/// `label: string [7]`
+fn ran_output(output: &RanOutput) -> String {
+    let tensor = |(dtype, shape): &(String, Vec<usize>)| format!("{dtype} {shape:?}");
+    let tensors: Vec<String> = output.tensors.iter().map(tensor).collect();
+    let sequence = if output.is_sequence {
+        "sequence of "
+    } else {
+        ""
+    };
+    format!(
+        "{}: {sequence}{}",
+        cut(&output.name, LONGEST_NAME),
+        shown::names(&tensors, BESIDE_LABEL)
+    )
 }
 
 /// What the user should know before trusting the predictions.
@@ -424,9 +462,12 @@ fn notes(facts: &Facts, checked: Option<&Checked>) -> Result<Vec<String>> {
     }
     if let Some(reason) = &facts.raw_scores {
         notes.push(format!(
-            "note: the scores look raw, not like probabilities: {reason}; \
-             predict --activation sigmoid or softmax turns them into probabilities"
+            "note: the scores look raw, not like probabilities: {reason}"
         ));
+        notes.push(
+            "hint: predict --activation sigmoid (or softmax) makes probabilities of raw scores"
+                .to_owned(),
+        );
     }
     if let Some(risk) = facts.nan_risk {
         notes.push(format!("note: missing values: {risk}"));

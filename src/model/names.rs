@@ -32,6 +32,27 @@ pub(crate) fn name(signature: &mut Signature, model: &Model<'_>, graph: &Graph<'
     }
 }
 
+/// The inputs that an encoder reads, with the categories that it knows: the first encoder's, where
+/// there are several. What passes through nodes that mix columns is not traced.
+pub(crate) fn categories(signature: &Signature, graph: &Graph<'_>) -> Vec<(String, Vec<String>)> {
+    let lineage = Lineage::of(graph);
+    let mut found: HashMap<&str, Vec<String>> = HashMap::new();
+    for node in &graph.nodes {
+        let known = match &*node.op {
+            "OneHotEncoder" => first_list(node, &["cats_strings", "cats_int64s"]),
+            "LabelEncoder" => first_list(node, &["keys_strings"]),
+            _ => None,
+        };
+        if let (Some(known), Some(input)) = (known, node.inputs.first()) {
+            found.entry(lineage.unmixed(input)).or_insert(known);
+        }
+    }
+    let inputs = signature.inputs.iter();
+    inputs
+        .filter_map(|port| Some((port.name.clone(), found.remove(port.name.as_str())?)))
+        .collect()
+}
+
 /// Which sets of class names were found.
 enum Found {
     None,
@@ -238,6 +259,24 @@ impl<'g> Lineage<'g> {
             }
         }
         sources
+    }
+
+    /// The value that `name` is but a copy of, in another shape or type.
+    fn unmixed<'n>(&self, name: &'n str) -> &'n str
+    where
+        'g: 'n,
+    {
+        let mut name = name;
+        // Never longer than this in a pipeline; a hostile graph may have a cycle.
+        for _ in 0..8 {
+            match self.producer(name) {
+                Some(node) if ["Identity", "Cast", "Reshape", "Flatten"].contains(&&*node.op) => {
+                    name = node.inputs.first().map_or(name, |input| input);
+                }
+                _ => break,
+            }
+        }
+        name
     }
 
     /// Every set of class names that the value `name` comes from.

@@ -51,6 +51,8 @@ pub struct Facts {
     /// Files beside the model that hold its weights, in order of first use.
     pub external: Vec<ExternalFile>,
     pub signature: Signature,
+    /// Inputs that an encoder reads, with the categories that it knows, in the encoder's order.
+    pub categories: Vec<(String, Vec<String>)>,
     /// Why an output looks like a raw score and not a probability.
     pub raw_scores: Option<String>,
     /// Why missing values are silently scored wrongly.
@@ -164,6 +166,7 @@ pub fn facts(path: &Path, bytes: &[u8]) -> Result<Facts> {
         external: external::examine(path, &tally.external),
         raw_scores: signs::raw_scores(&model, graph, &signature),
         nan_risk: signs::nan_risk(&model, &tally),
+        categories: names::categories(&signature, graph),
         signature,
     })
 }

@@ -22,7 +22,7 @@ pub mod source;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::batch::columns::Layout;
+use crate::batch::columns::{Layout, Renamed};
 use crate::batch::encode::Group;
 use crate::batch::feed::{BatchAxis, How};
 use crate::batch::plan::Plan;
@@ -108,16 +108,9 @@ fn explain(paths: &[PathBuf], facts: &onnx::Facts, options: &Options) -> Result<
 
 /// Some models give an answer for a missing value that means nothing; the user must know.
 fn warn_of_missing(model: &Model, progress: &Progress) {
-    if let (Some(risk), 1..) = (model.facts.nan_risk, progress.missing) {
-        let values = if progress.missing == 1 {
-            "value"
-        } else {
-            "values"
-        };
-        progress.note(&format!(
-            "warning: {} missing {values} scored by {risk}",
-            progress.missing
-        ));
+    if let (Some(risk), nan @ 1..) = (model.facts.nan_risk, progress.missing.nan) {
+        let values = if nan == 1 { "value" } else { "values" };
+        progress.note(&format!("warning: {nan} missing {values}: {risk}"));
     }
 }
 
@@ -167,9 +160,14 @@ impl<'m> Feeder<'m> {
                 "note: output \"{output}\" {reason} and is no column"
             ));
         }
-        for (before, after) in layout.renamed() {
+        for renamed in layout.renamed() {
+            let Renamed {
+                column,
+                before,
+                after,
+            } = renamed;
             progress.note(&format!(
-                "note: the input has a column \"{before}\"; the prediction is called \"{after}\""
+                "note: the input has a column \"{column}\", so the prediction \"{before}\" is called \"{after}\""
             ));
         }
         match self.to {

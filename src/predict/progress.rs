@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::batch::encode::Missing;
 use crate::error::escape_controls;
 
 /// The bar and the counts of a run.
@@ -18,7 +19,7 @@ pub struct Progress {
     quiet: bool,
     start: Instant,
     pub records: u64,
-    pub missing: u64,
+    pub missing: Missing,
 }
 
 impl Progress {
@@ -38,14 +39,15 @@ impl Progress {
             quiet,
             start: Instant::now(),
             records: 0,
-            missing: 0,
+            missing: Missing::default(),
         }
     }
 
     /// Counts a scored block.
-    pub fn advance(&mut self, records: u64, missing: u64, bytes: u64) {
+    pub fn advance(&mut self, records: u64, missing: Missing, bytes: u64) {
         self.records += records;
-        self.missing += missing;
+        self.missing.cells += missing.cells;
+        self.missing.nan += missing.nan;
         if !self.bar.is_hidden() {
             self.bar.set_message(format!(
                 "{} rows, {} rows/s",
@@ -78,9 +80,16 @@ impl Progress {
             seconds(self.start.elapsed()),
             HumanCount(self.rate())
         );
-        if self.missing > 0 {
-            let values = if self.missing == 1 { "value" } else { "values" };
-            line.push_str(&format!(", {} missing {values}", HumanCount(self.missing)));
+        if self.missing.cells > 0 {
+            let values = if self.missing.cells == 1 {
+                "value"
+            } else {
+                "values"
+            };
+            line.push_str(&format!(
+                ", {} missing {values}",
+                HumanCount(self.missing.cells)
+            ));
         }
         if let Some(path) = output {
             line.push_str(&format!(", written to {path}"));

@@ -245,6 +245,9 @@ fn json_fault(error: &serde_json::Error) -> String {
     let message = text.split(" at line ").next().unwrap_or(&text);
     match error.classify() {
         serde_json::error::Category::Data => message.to_owned(),
+        serde_json::error::Category::Eof => {
+            "the JSON object ends in the middle of the line".to_owned()
+        }
         _ => format!("not valid JSON at character {}: {message}", error.column()),
     }
 }

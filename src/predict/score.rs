@@ -2,7 +2,7 @@
 
 use crate::batch::cell::Reason;
 use crate::batch::columns::Layout;
-use crate::batch::encode::{Encoder, Fault, Group};
+use crate::batch::encode::{Encoder, Fault, Group, Missing};
 use crate::batch::plan::Plan;
 use crate::batch::write::{CsvStyle, csv_field, json_field, json_string};
 use crate::error::{Error, Result};
@@ -37,7 +37,7 @@ pub struct Scorer<'m> {
 pub struct Scored {
     pub text: Vec<u8>,
     pub records: u64,
-    pub missing: u64,
+    pub missing: Missing,
     /// Bytes of the source that were scored.
     pub bytes: u64,
 }
@@ -45,7 +45,7 @@ pub struct Scored {
 /// A block in tensors, with the columns to pass through already written.
 pub struct Encoded {
     pub groups: Vec<Group>,
-    missing: u64,
+    missing: Missing,
     /// Byte of the block that each record starts at.
     starts: Vec<usize>,
     /// The kept cells of all records, and where those of each record end.

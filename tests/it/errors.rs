@@ -198,8 +198,8 @@ const RECORDS: [Case; 12] = [
         flags: &[],
         input: b"a,b,c,d\n1,2,3,4\n1,\"2,3,4\n1,2,3,4\n",
         code: 1,
-        stderr: "stdin:3: expected 4 fields, found 2\n\
-                 hint: a field that holds the delimiter must be in double quotes",
+        stderr: "stdin:3: a quote is opened in this record and never closed\n\
+                 hint: close it, or write a quote inside a quoted field as \"\"",
     },
     Case {
         what: "a key twice",
@@ -380,7 +380,7 @@ fn columns_that_do_not_fit_are_all_named_at_once() {
     check(&COLUMNS);
 }
 
-const FLAGS: [Case; 17] = [
+const FLAGS: [Case; 19] = [
     Case {
         what: "an unknown column in --id",
         model: IRIS,
@@ -474,6 +474,22 @@ const FLAGS: [Case; 17] = [
         stderr: "--fill cyl=many: expected an integer (int64), found \"many\"",
     },
     Case {
+        what: "an unknown column in --fill",
+        model: IRIS,
+        flags: &["--fill", "truth=1"],
+        input: b"a,b,c,d\n1,2,3,4\n",
+        code: 2,
+        stderr: "--fill truth: stdin has no such column\nhint: its columns are \"a\", \"b\", \"c\", \"d\"",
+    },
+    Case {
+        what: "too few class names",
+        model: IRIS,
+        flags: &["--classes", "a,b"],
+        input: b"a,b,c,d\n1,2,3,4\n",
+        code: 2,
+        stderr: "--classes: 2 names, but probabilities has 3",
+    },
+    Case {
         what: "too many class names",
         model: IRIS,
         flags: &["--classes", "a,b,c,d"],
@@ -532,18 +548,42 @@ fn a_flag_that_makes_no_sense_is_named() {
 #[test]
 fn what_clap_refuses_is_usage_too() {
     for (args, first) in [
-        (&["--bogus"][..], "error: unexpected argument '--bogus' found"),
-        (&["--jobs", "0"], "error: invalid value '0' for '--jobs <N>': 0 is not in 1..=65535"),
-        (&["--batch-size", "0"], "error: invalid value '0' for '--batch-size <N>': 0 is not in 1..=1048576"),
-        (&["--top", "0"], "error: invalid value '0' for '--top <K>': 0 is not in 1..=4294967295"),
-        (&["--top", "1", "--argmax"], "error: the argument '--top <K>' cannot be used with '--argmax'"),
-        (&["--set", "X"], "error: invalid value 'X' for '--set <NAME=JSON>': expected NAME=VALUE"),
-        (&["--from", "xml"], "error: invalid value 'xml' for '--from <FORMAT>'"),
+        (
+            &["--bogus"][..],
+            "error: unexpected argument '--bogus' found",
+        ),
+        (
+            &["--jobs", "0"],
+            "error: invalid value '0' for '--jobs <N>': 0 is not in 1..=65535",
+        ),
+        (
+            &["--batch-size", "0"],
+            "error: invalid value '0' for '--batch-size <N>': 0 is not in 1..=1048576",
+        ),
+        (
+            &["--top", "0"],
+            "error: invalid value '0' for '--top <K>': 0 is not in 1..=4294967295",
+        ),
+        (
+            &["--top", "1", "--argmax"],
+            "error: the argument '--top <K>' cannot be used with '--argmax'",
+        ),
+        (
+            &["--set", "X"],
+            "error: invalid value 'X' for '--set <NAME=JSON>': expected NAME=VALUE",
+        ),
+        (
+            &["--from", "xml"],
+            "error: invalid value 'xml' for '--from <FORMAT>'",
+        ),
         (
             &["--delimiter", ";;"],
             "error: invalid value ';;' for '--delimiter <CHAR>': expected one ASCII character or \"tab\"",
         ),
-        (&["--missing-in-strings"], "error: the following required arguments were not provided:"),
+        (
+            &["--missing-in-strings"],
+            "error: the following required arguments were not provided:",
+        ),
     ] {
         let outcome = predict("iris", args).run();
         assert_eq!(outcome.stderr.lines().next(), Some(first));
@@ -553,30 +593,69 @@ fn what_clap_refuses_is_usage_too() {
 
 #[test]
 fn help_is_a_result_and_names_the_exit_codes() {
-    for args in [&["--help"][..], &["predict", "--help"], &["help", "predict"]] {
+    for args in [
+        &["--help"][..],
+        &["predict", "--help"],
+        &["inspect", "--help"],
+    ] {
         let outcome = mlserve(args).run();
         assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""), "{args:?}");
-        assert!(outcome.stdout.contains("Exit codes:\n  0  done"), "{}", outcome.stdout);
+        assert!(
+            outcome.stdout.contains("Exit codes:\n  0  done"),
+            "{}",
+            outcome.stdout
+        );
     }
     let version = mlserve(&["--version"]).run();
-    assert_eq!(version.stdout, format!("mlserve {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        version.stdout,
+        format!("mlserve {}\n", env!("CARGO_PKG_VERSION"))
+    );
 }
 
 #[test]
 fn files_that_are_absent_or_folders_are_named() {
     let folder = Folder::with(&[("four.csv", b"a,b,c,d\n1,2,3,4\n"), ("folder.csv.d", b"")]);
     for (args, code, stderr) in [
-        (&["absent.csv"][..], 4, "absent.csv: no such file or directory"),
-        (&["four.csv", "absent.csv"], 4, "absent.csv: no such file or directory"),
-        (&["."], 4, ".: expected a file, found a folder\nhint: name the files: FOLDER/*.csv"),
-        (&["four.csv", "-o", "absent/out.csv"], 4, "absent/out.csv: no such file or directory"),
-        (&["four.csv", "-o", "."], 4, ".: expected a file, found a folder"),
-        (&["-", "-"], 2, "standard input can be read only once\nhint: name \"-\" once"),
+        (
+            &["absent.csv"][..],
+            4,
+            "absent.csv: no such file or directory",
+        ),
+        (
+            &["four.csv", "absent.csv"],
+            4,
+            "absent.csv: no such file or directory",
+        ),
+        (
+            &["."],
+            4,
+            ".: expected a file, found a folder\nhint: name the files: FOLDER/*.csv",
+        ),
+        (
+            &["four.csv", "-o", "absent/out.csv"],
+            4,
+            "absent/out.csv: no such file or directory",
+        ),
+        (
+            &["four.csv", "-o", "."],
+            4,
+            ".: expected a file, found a folder",
+        ),
+        (
+            &["-", "-"],
+            2,
+            "standard input can be read only once\nhint: name \"-\" once",
+        ),
     ] {
         predict("iris", args).within(&folder).fails(code, stderr);
     }
     for (args, code, stderr) in [
-        (["predict", "absent.onnx", "four.csv"], 3, "absent.onnx: no such file or directory"),
+        (
+            ["predict", "absent.onnx", "four.csv"],
+            3,
+            "absent.onnx: no such file or directory",
+        ),
         (
             ["predict", ".", "four.csv"],
             3,
@@ -597,7 +676,11 @@ fn files_that_are_absent_or_folders_are_named() {
 fn the_first_bad_record_is_reported_whatever_the_number_of_jobs() {
     let mut input = String::from("a,b,c,d\n");
     for line in 2..4000 {
-        input.push_str(if line % 1500 == 0 { "1,2,x,4\n" } else { "1,2,3,4\n" });
+        input.push_str(if line % 1500 == 0 {
+            "1,2,x,4\n"
+        } else {
+            "1,2,3,4\n"
+        });
     }
     for jobs in ["1", "2", "8"] {
         predict("iris", &["--jobs", jobs, "--batch-size", "10"]).given(&input).fails(

@@ -12,6 +12,7 @@ mod corpus;
 mod docs;
 mod errors;
 mod files;
+mod inspect;
 mod layers;
 mod predict;
 mod run;

@@ -1,0 +1,90 @@
+
+using namespace System.Management.Automation
+using namespace System.Management.Automation.Language
+
+Register-ArgumentCompleter -Native -CommandName 'mlserve' -ScriptBlock {
+    param($wordToComplete, $commandAst, $cursorPosition)
+
+    $commandElements = $commandAst.CommandElements
+    $command = @(
+        'mlserve'
+        for ($i = 1; $i -lt $commandElements.Count; $i++) {
+            $element = $commandElements[$i]
+            if ($element -isnot [StringConstantExpressionAst] -or
+                $element.StringConstantType -ne [StringConstantType]::BareWord -or
+                $element.Value.StartsWith('-') -or
+                $element.Value -eq $wordToComplete) {
+                break
+        }
+        $element.Value
+    }) -join ';'
+
+    $completions = @(switch ($command) {
+        'mlserve' {
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('predict', 'predict', [CompletionResultType]::ParameterValue, 'Score the records of CSV, TSV or JSONL files or of a pipe, on all cores, in input order')
+            [CompletionResult]::new('inspect', 'inspect', [CompletionResultType]::ParameterValue, 'Show what goes into a model, what comes out and what is inside')
+            break
+        }
+        'mlserve;predict' {
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Write to FILE instead of standard output; a file appears whole or not at all')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Write to FILE instead of standard output; a file appears whole or not at all')
+            [CompletionResult]::new('--from', '--from', [CompletionResultType]::ParameterName, 'Format of the input; by default from the file''s extension or first bytes')
+            [CompletionResult]::new('--to', '--to', [CompletionResultType]::ParameterName, 'Format of the output; by default from the extension of --output, else as the input')
+            [CompletionResult]::new('-d', '-d', [CompletionResultType]::ParameterName, 'Character between the fields of CSV input, or "tab"; the output has the same')
+            [CompletionResult]::new('--delimiter', '--delimiter', [CompletionResultType]::ParameterName, 'Character between the fields of CSV input, or "tab"; the output has the same')
+            [CompletionResult]::new('--out-delimiter', '--out-delimiter', [CompletionResultType]::ParameterName, 'Character between the fields of CSV output, or "tab"')
+            [CompletionResult]::new('--nan-as', '--nan-as', [CompletionResultType]::ParameterName, 'Write NaN as TEXT and infinities as inf in CSV; by default both are empty')
+            [CompletionResult]::new('--keep', '--keep', [CompletionResultType]::ParameterName, 'Columns copied to the output: unused (what the model does not consume), all, none or a list')
+            [CompletionResult]::new('--features', '--features', [CompletionResultType]::ParameterName, 'Columns of the model''s one matrix input, in the model''s order')
+            [CompletionResult]::new('--id', '--id', [CompletionResultType]::ParameterName, 'Columns that identify a record and are no features')
+            [CompletionResult]::new('--label', '--label', [CompletionResultType]::ParameterName, 'Column with the true label, which is no feature')
+            [CompletionResult]::new('--exclude', '--exclude', [CompletionResultType]::ParameterName, 'Further columns that are no features')
+            [CompletionResult]::new('--set', '--set', [CompletionResultType]::ParameterName, 'Give an input that does not change from record to record (a scalar, a state)')
+            [CompletionResult]::new('--missing', '--missing', [CompletionResultType]::ParameterName, 'Texts that mean a missing value in numeric columns, besides the empty one')
+            [CompletionResult]::new('--fill', '--fill', [CompletionResultType]::ParameterName, 'Read missing values of a column as VALUE')
+            [CompletionResult]::new('--outputs', '--outputs', [CompletionResultType]::ParameterName, 'Model outputs to show; all by default')
+            [CompletionResult]::new('--classes', '--classes', [CompletionResultType]::ParameterName, 'Names of the classes, in the model''s order')
+            [CompletionResult]::new('--activation', '--activation', [CompletionResultType]::ParameterName, 'Apply a function to raw scores')
+            [CompletionResult]::new('--threshold', '--threshold', [CompletionResultType]::ParameterName, 'Decide for the positive class from this probability on (two classes)')
+            [CompletionResult]::new('--top', '--top', [CompletionResultType]::ParameterName, 'Show only the K best classes and their scores')
+            [CompletionResult]::new('--limit', '--limit', [CompletionResultType]::ParameterName, 'Score only the first N records')
+            [CompletionResult]::new('-j', '-j', [CompletionResultType]::ParameterName, 'Threads that score; by default as many as this process may use')
+            [CompletionResult]::new('--jobs', '--jobs', [CompletionResultType]::ParameterName, 'Threads that score; by default as many as this process may use')
+            [CompletionResult]::new('--batch-size', '--batch-size', [CompletionResultType]::ParameterName, 'Records of one run of the model; the last bits of predictions may depend on it')
+            [CompletionResult]::new('--runtime', '--runtime', [CompletionResultType]::ParameterName, 'Use this ONNX Runtime library instead of the built-in one')
+            [CompletionResult]::new('--no-header', '--no-header', [CompletionResultType]::ParameterName, 'The first line is a record: columns are called 1, 2, 3... and the output has no header')
+            [CompletionResult]::new('--allow-missing-columns', '--allow-missing-columns', [CompletionResultType]::ParameterName, 'Score columns that the input lacks as missing values')
+            [CompletionResult]::new('--missing-in-strings', '--missing-in-strings', [CompletionResultType]::ParameterName, 'Apply --missing to string columns too')
+            [CompletionResult]::new('--lenient', '--lenient', [CompletionResultType]::ParameterName, 'Accept numbers in quotes in JSON')
+            [CompletionResult]::new('--argmax', '--argmax', [CompletionResultType]::ParameterName, 'Show only the best class')
+            [CompletionResult]::new('--explain', '--explain', [CompletionResultType]::ParameterName, 'Print which column feeds which input and which columns come out; score nothing')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'No progress bar, no notes, no closing line')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'No progress bar, no notes, no closing line')
+            [CompletionResult]::new('--allow-known-bad-runtime', '--allow-known-bad-runtime', [CompletionResultType]::ParameterName, 'Use a runtime even if its version is known to give wrong answers')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more: -vv shows ONNX Runtime''s own messages')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more: -vv shows ONNX Runtime''s own messages')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'mlserve;inspect' {
+            [CompletionResult]::new('--example', '--example', [CompletionResultType]::ParameterName, 'Print a ready input for predict or the server instead')
+            [CompletionResult]::new('--runtime', '--runtime', [CompletionResultType]::ParameterName, 'Use this ONNX Runtime library instead of the built-in one')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON with stable keys')
+            [CompletionResult]::new('--check', '--check', [CompletionResultType]::ParameterName, 'Load the model into ONNX Runtime, run one made-up batch and report what happened')
+            [CompletionResult]::new('--allow-known-bad-runtime', '--allow-known-bad-runtime', [CompletionResultType]::ParameterName, 'Use a runtime even if its version is known to give wrong answers')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more: -vv shows ONNX Runtime''s own messages')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more: -vv shows ONNX Runtime''s own messages')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+    })
+
+    $completions.Where{ $_.CompletionText -like "$wordToComplete*" } |
+        Sort-Object -Property ListItemText
+}

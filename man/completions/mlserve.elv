@@ -1,0 +1,82 @@
+
+use builtin;
+use str;
+
+set edit:completion:arg-completer[mlserve] = {|@words|
+    fn spaces {|n|
+        builtin:repeat $n ' ' | str:join ''
+    }
+    fn cand {|text desc|
+        edit:complex-candidate $text &display=$text' '(spaces (- 14 (wcswidth $text)))$desc
+    }
+    var command = 'mlserve'
+    for word $words[1..-1] {
+        if (str:has-prefix $word '-') {
+            break
+        }
+        set command = $command';'$word
+    }
+    var completions = [
+        &'mlserve'= {
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand -V 'Print version'
+            cand --version 'Print version'
+            cand predict 'Score the records of CSV, TSV or JSONL files or of a pipe, on all cores, in input order'
+            cand inspect 'Show what goes into a model, what comes out and what is inside'
+        }
+        &'mlserve;predict'= {
+            cand -o 'Write to FILE instead of standard output; a file appears whole or not at all'
+            cand --output 'Write to FILE instead of standard output; a file appears whole or not at all'
+            cand --from 'Format of the input; by default from the file''s extension or first bytes'
+            cand --to 'Format of the output; by default from the extension of --output, else as the input'
+            cand -d 'Character between the fields of CSV input, or "tab"; the output has the same'
+            cand --delimiter 'Character between the fields of CSV input, or "tab"; the output has the same'
+            cand --out-delimiter 'Character between the fields of CSV output, or "tab"'
+            cand --nan-as 'Write NaN as TEXT and infinities as inf in CSV; by default both are empty'
+            cand --keep 'Columns copied to the output: unused (what the model does not consume), all, none or a list'
+            cand --features 'Columns of the model''s one matrix input, in the model''s order'
+            cand --id 'Columns that identify a record and are no features'
+            cand --label 'Column with the true label, which is no feature'
+            cand --exclude 'Further columns that are no features'
+            cand --set 'Give an input that does not change from record to record (a scalar, a state)'
+            cand --missing 'Texts that mean a missing value in numeric columns, besides the empty one'
+            cand --fill 'Read missing values of a column as VALUE'
+            cand --outputs 'Model outputs to show; all by default'
+            cand --classes 'Names of the classes, in the model''s order'
+            cand --activation 'Apply a function to raw scores'
+            cand --threshold 'Decide for the positive class from this probability on (two classes)'
+            cand --top 'Show only the K best classes and their scores'
+            cand --limit 'Score only the first N records'
+            cand -j 'Threads that score; by default as many as this process may use'
+            cand --jobs 'Threads that score; by default as many as this process may use'
+            cand --batch-size 'Records of one run of the model; the last bits of predictions may depend on it'
+            cand --runtime 'Use this ONNX Runtime library instead of the built-in one'
+            cand --no-header 'The first line is a record: columns are called 1, 2, 3... and the output has no header'
+            cand --allow-missing-columns 'Score columns that the input lacks as missing values'
+            cand --missing-in-strings 'Apply --missing to string columns too'
+            cand --lenient 'Accept numbers in quotes in JSON'
+            cand --argmax 'Show only the best class'
+            cand --explain 'Print which column feeds which input and which columns come out; score nothing'
+            cand -q 'No progress bar, no notes, no closing line'
+            cand --quiet 'No progress bar, no notes, no closing line'
+            cand --allow-known-bad-runtime 'Use a runtime even if its version is known to give wrong answers'
+            cand -v 'Say more: -vv shows ONNX Runtime''s own messages'
+            cand --verbose 'Say more: -vv shows ONNX Runtime''s own messages'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlserve;inspect'= {
+            cand --example 'Print a ready input for predict or the server instead'
+            cand --runtime 'Use this ONNX Runtime library instead of the built-in one'
+            cand --json 'Print JSON with stable keys'
+            cand --check 'Load the model into ONNX Runtime, run one made-up batch and report what happened'
+            cand --allow-known-bad-runtime 'Use a runtime even if its version is known to give wrong answers'
+            cand -v 'Say more: -vv shows ONNX Runtime''s own messages'
+            cand --verbose 'Say more: -vv shows ONNX Runtime''s own messages'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+    ]
+    $completions[$command]
+}

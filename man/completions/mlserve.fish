@@ -1,0 +1,77 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_mlserve_global_optspecs
+    string join \n h/help V/version
+end
+
+function __fish_mlserve_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_mlserve_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_mlserve_using_subcommand
+    set -l cmd (__fish_mlserve_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c mlserve -n "__fish_mlserve_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mlserve -n "__fish_mlserve_needs_command" -s V -l version -d 'Print version'
+complete -c mlserve -n "__fish_mlserve_needs_command" -f -a "predict" -d 'Score the records of CSV, TSV or JSONL files or of a pipe, on all cores, in input order'
+complete -c mlserve -n "__fish_mlserve_needs_command" -f -a "inspect" -d 'Show what goes into a model, what comes out and what is inside'
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -s o -l output -d 'Write to FILE instead of standard output; a file appears whole or not at all' -r -F
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l from -d 'Format of the input; by default from the file\'s extension or first bytes' -r -f -a "csv\t''
+tsv\t''
+jsonl\t'One JSON object a line'"
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l to -d 'Format of the output; by default from the extension of --output, else as the input' -r -f -a "csv\t''
+tsv\t''
+jsonl\t'One JSON object a line'"
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -s d -l delimiter -d 'Character between the fields of CSV input, or "tab"; the output has the same' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l out-delimiter -d 'Character between the fields of CSV output, or "tab"' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l nan-as -d 'Write NaN as TEXT and infinities as inf in CSV; by default both are empty' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l keep -d 'Columns copied to the output: unused (what the model does not consume), all, none or a list' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l features -d 'Columns of the model\'s one matrix input, in the model\'s order' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l id -d 'Columns that identify a record and are no features' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l label -d 'Column with the true label, which is no feature' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l exclude -d 'Further columns that are no features' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l set -d 'Give an input that does not change from record to record (a scalar, a state)' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l missing -d 'Texts that mean a missing value in numeric columns, besides the empty one' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l fill -d 'Read missing values of a column as VALUE' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l outputs -d 'Model outputs to show; all by default' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l classes -d 'Names of the classes, in the model\'s order' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l activation -d 'Apply a function to raw scores' -r -f -a "sigmoid\t''
+softmax\t''"
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l threshold -d 'Decide for the positive class from this probability on (two classes)' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l top -d 'Show only the K best classes and their scores' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l limit -d 'Score only the first N records' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -s j -l jobs -d 'Threads that score; by default as many as this process may use' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l batch-size -d 'Records of one run of the model; the last bits of predictions may depend on it' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l runtime -d 'Use this ONNX Runtime library instead of the built-in one' -r -F
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l no-header -d 'The first line is a record: columns are called 1, 2, 3... and the output has no header'
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l allow-missing-columns -d 'Score columns that the input lacks as missing values'
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l missing-in-strings -d 'Apply --missing to string columns too'
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l lenient -d 'Accept numbers in quotes in JSON'
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l argmax -d 'Show only the best class'
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l explain -d 'Print which column feeds which input and which columns come out; score nothing'
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -s q -l quiet -d 'No progress bar, no notes, no closing line'
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l allow-known-bad-runtime -d 'Use a runtime even if its version is known to give wrong answers'
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -s v -l verbose -d 'Say more: -vv shows ONNX Runtime\'s own messages'
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l example -d 'Print a ready input for predict or the server instead' -r -f -a "csv\t''
+jsonl\t''
+curl\t''"
+complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l runtime -d 'Use this ONNX Runtime library instead of the built-in one' -r -F
+complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l json -d 'Print JSON with stable keys'
+complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l check -d 'Load the model into ONNX Runtime, run one made-up batch and report what happened'
+complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l allow-known-bad-runtime -d 'Use a runtime even if its version is known to give wrong answers'
+complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -s v -l verbose -d 'Say more: -vv shows ONNX Runtime\'s own messages'
+complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -s h -l help -d 'Print help (see more with \'--help\')'
