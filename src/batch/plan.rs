@@ -38,6 +38,24 @@ pub enum Keep {
     List(Vec<String>),
 }
 
+/// What is known of a source's columns before its records are read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Header {
+    pub columns: Vec<String>,
+    /// For each column whether the first record holds a JSON list there; empty where no record was
+    /// seen.
+    pub lists: Vec<bool>,
+}
+
+impl From<Vec<String>> for Header {
+    fn from(columns: Vec<String>) -> Self {
+        Header {
+            columns,
+            lists: Vec::new(),
+        }
+    }
+}
+
 /// The way from columns to inputs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {

@@ -15,14 +15,14 @@ use super::element::{Element, ForElement, with_dtype};
 use super::feed::{BatchAxis, Feed, How, Kind, Source, batch_axis, elements, kind};
 use super::names::{Names, listed};
 use super::once::{given, shape_of, state};
-use super::plan::{Keep, Plan, Rules};
+use super::plan::{Header, Keep, Plan, Rules};
 
 mod errors;
 
 use errors::unfeedable;
 
 impl Plan {
-    /// Decides how `columns` of the source `place` feed the model.
+    /// Decides how the columns of the source `place` feed the model.
     ///
     /// # Errors
     /// [`Error::Data`] for columns that are absent, duplicate or do not fit; [`Error::Usage`] for a
@@ -30,10 +30,11 @@ impl Plan {
     /// feed.
     pub fn new(
         signature: &Signature,
-        columns: Vec<String>,
+        header: impl Into<Header>,
         rules: &Rules,
         place: &str,
     ) -> Result<Plan> {
+        let Header { columns, lists } = header.into();
         reject_duplicates(&columns, place)?;
         if signature.inputs.is_empty() {
             return Err(
@@ -44,6 +45,7 @@ impl Plan {
         let planner = Planner {
             signature,
             columns: &columns,
+            lists: &lists,
             names: Names::new(&columns),
             rules,
             place,
@@ -76,6 +78,7 @@ impl Plan {
 struct Planner<'a> {
     signature: &'a Signature,
     columns: &'a [String],
+    lists: &'a [bool],
     names: Names<'a>,
     rules: &'a Rules,
     place: &'a str,
@@ -224,16 +227,31 @@ impl Planner<'_> {
                 let sources = vec![self.source(&port.name, Some(column), dtype)?];
                 Ok(Some(How::Cells { sources, dims }))
             }
-            (Some(column), _) => {
+            (Some(column), _) if self.holds_lists(port, dims, column)? => {
                 let source = self.source(&port.name, Some(column), dtype)?;
                 Ok(Some(How::List {
                     source,
                     dims: dims.to_vec(),
                 }))
             }
-            (None, Some(dims)) if elements(&dims) > 1 => self.numbered(port, dtype, dims),
-            (None, _) => Ok(None),
+            (_, Some(dims)) if elements(&dims) > 1 => self.numbered(port, dtype, dims),
+            _ => Ok(None),
         }
+    }
+
+    /// Whether the column that is named like an input of many elements holds lists of them. It may
+    /// as well be one of its features: skl2onnx calls every matrix `X`, and `x` is a common column.
+    fn holds_lists(&self, port: &Port, dims: &[Option<usize>], column: usize) -> Result<bool> {
+        if let Some(is_list) = self.lists.get(column) {
+            if *is_list {
+                return Ok(true);
+            }
+        }
+        let has_features = self.rules.features.is_some() || self.signature.features.is_some();
+        let is_exact = self.columns.get(column) == Some(&port.name);
+        let width = fixed_dims(dims).map(|dims| elements(&dims));
+        let fits_by_position = Some(self.free_columns(&HashSet::new())?.len()) == width;
+        Ok(is_exact && !has_features && !fits_by_position)
     }
 
     fn numbered(&self, port: &Port, dtype: Dtype, dims: Vec<usize>) -> Result<Option<How>> {

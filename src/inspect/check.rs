@@ -10,12 +10,12 @@ use ndarray::ArrayD;
 use crate::batch::columns::{Layout, Wanted};
 use crate::batch::encode::Group;
 use crate::batch::feed::{BatchAxis, Kind, kind};
-use crate::error::{Report, Result};
+use crate::error::{Error, Report, Result};
 use crate::model::Model;
 use crate::model::dtype::Dtype;
 use crate::model::onnx::Facts;
 use crate::model::runtime::{self, Runtime, RuntimeChoice};
-use crate::model::signature::{Dim, Signature, ValueType};
+use crate::model::signature::{Dim, Port, Signature, ValueType};
 use crate::model::tensor::{Tensor, Value};
 
 use super::ports::{self, Fed};
@@ -85,8 +85,10 @@ fn load_and_run(facts: &Facts, choice: &RuntimeChoice, checked: &mut Checked) ->
 fn run(model: &Model) -> Result<Ran> {
     let signature = model.signature();
     let batch = ports::run_batch(signature);
+    let sized = sized(signature);
+    check_size(&sized, batch)?;
     let known = |index| known_category(&model.facts, batch, index);
-    let group = Group::made_up(&sized(signature), batch, RECORDS, known);
+    let group = Group::made_up(&sized, batch, RECORDS, known);
     let start = Instant::now();
     let values = model.run(&group.inputs)?;
     let run_ms = ms_since(start);
@@ -104,6 +106,42 @@ fn run(model: &Model) -> Result<Ran> {
     })
 }
 
+/// Elements that a made-up batch may have: a file may declare any shape.
+const MOST_ELEMENTS: usize = 1 << 24;
+
+fn check_size(signature: &Signature, batch: BatchAxis) -> Result<()> {
+    let rows = rows(batch);
+    let elements = |port: &Port| {
+        let (first, dims) = match kind(port, batch) {
+            Kind::PerRecord(dims) => (rows, dims),
+            Kind::Once(dims) => (1, dims),
+        };
+        dims.iter().fold(first, |product: usize, dim| {
+            product.saturating_mul(dim.unwrap_or(1))
+        })
+    };
+    let total = signature
+        .inputs
+        .iter()
+        .map(elements)
+        .fold(0, usize::saturating_add);
+    if total <= MOST_ELEMENTS {
+        return Ok(());
+    }
+    Err(Error::model(
+        "",
+        format!("{rows} records of these shapes have {total} values, too many to make up"),
+    ))
+}
+
+/// Records of the made-up batch.
+fn rows(batch: BatchAxis) -> usize {
+    match batch {
+        BatchAxis::Fixed(size) => size,
+        BatchAxis::Free => RECORDS,
+    }
+}
+
 /// A column of the first category that the model knows, for an input that an encoder reads: a strict
 /// one refuses everything else, empty strings and zeros too.
 fn known_category(facts: &Facts, batch: BatchAxis, index: usize) -> Option<Tensor> {
@@ -113,11 +151,7 @@ fn known_category(facts: &Facts, batch: BatchAxis, index: usize) -> Option<Tenso
     let Kind::PerRecord(dims) = kind(port, batch) else {
         return None;
     };
-    let rows = match batch {
-        BatchAxis::Fixed(size) => size,
-        BatchAxis::Free => RECORDS,
-    };
-    let shape: Vec<usize> = std::iter::once(rows)
+    let shape: Vec<usize> = std::iter::once(rows(batch))
         .chain(dims.iter().map(|dim| dim.unwrap_or(1)))
         .collect();
     match dtype {
@@ -157,9 +191,10 @@ fn outputs(
     rows: usize,
     mut again: Again<'_>,
 ) -> Result<Vec<RanOutput>> {
-    let output = |(index, (port, value)): (usize, (&_, Value))| {
+    let mut alone = ports::alone(signature);
+    let output = |(index, (port, value)): (usize, (&Port, Value))| {
         let values = [value];
-        let alone = ports::alone(port, signature);
+        alone.outputs = vec![port.clone()];
         let batch = again.batch;
         let layout = Layout::new(&alone, &values, rows, batch, &Wanted::default(), || {
             again.output(index)

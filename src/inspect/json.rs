@@ -40,6 +40,7 @@
 
 use serde_json::{Value, json};
 
+use crate::batch::columns::Layout;
 use crate::error::{Error, Report, Result};
 use crate::model::external::ExternalFile;
 use crate::model::onnx::{Facts, Format, Operator};
@@ -87,7 +88,7 @@ fn report(facts: &Facts) -> Result<Value> {
         "trees": facts.trees.map(|trees| json!({"trees": trees.trees, "nodes": trees.nodes})),
         "external": facts.external.iter().map(external).collect::<Vec<_>>(),
         "inputs": signature.inputs.iter().zip(ports::fed(signature)).map(|(port, fed)| input(facts, port, &fed)).collect::<Vec<_>>(),
-        "outputs": signature.outputs.iter().map(|port| output(port, signature)).collect::<Result<Vec<_>>>()?,
+        "outputs": outputs(signature)?,
         "classes": signature.classes,
         "raw_scores": facts.raw_scores,
         "nan_risk": facts.nan_risk,
@@ -122,17 +123,19 @@ fn input(facts: &Facts, port: &Port, fed: &Fed<'_>) -> Value {
     })
 }
 
-fn output(port: &Port, signature: &Signature) -> Result<Value> {
-    let layout = ports::declared(port, signature)?;
-    let columns = (!ports::is_unknown(&layout)).then(|| layout.columns());
-    Ok(json!({
-        "name": port.name,
-        "dtype": dtype(port),
-        "type": kind(port),
-        "shape": shape(port),
-        "classes": ports::classes(&layout),
-        "columns": columns,
-    }))
+fn outputs(signature: &Signature) -> Result<Vec<Value>> {
+    let output = |(port, layout): (&Port, Layout)| {
+        json!({
+            "name": port.name,
+            "dtype": dtype(port),
+            "type": kind(port),
+            "shape": shape(port),
+            "classes": ports::classes(&layout),
+            "columns": ports::columns(&layout),
+        })
+    };
+    let layouts = ports::declared(signature)?;
+    Ok(signature.outputs.iter().zip(layouts).map(output).collect())
 }
 
 fn dtype(port: &Port) -> Option<&'static str> {

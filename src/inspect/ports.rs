@@ -139,41 +139,54 @@ fn record_elements(dims: &[Option<usize>]) -> Option<usize> {
     })
 }
 
-/// The columns that the declaration of one output promises.
+/// What each output's declaration promises, in the signature's order.
 ///
 /// # Errors
 /// As [`Layout::declared`].
-pub fn declared(port: &Port, signature: &Signature) -> Result<Layout> {
+pub fn declared(signature: &Signature) -> Result<Vec<Layout>> {
     let batch = run_batch(signature);
-    let mut layout = Layout::declared(&alone(port, signature), batch, &Wanted::default())?;
-    // `[1]` is how LightGBM's exporter declares a label for any number of records; `[1, 4]` beside a
-    // state is a state's next value.
-    let is_sized = matches!(shape(port), Some([Dim::Fixed(_), _, ..]));
-    if is_sized && batch == BatchAxis::Free && fed(signature).contains(&Fed::State) {
-        layout.fields.clear();
-        layout.left_out = vec![(port.name.clone(), "has no batch axis")];
-    }
-    Ok(layout)
+    let has_state = fed(signature).contains(&Fed::State);
+    // One output at a time, so that its fields are told from those of the others.
+    let mut alone = alone(signature);
+    let layout = |port: &Port| {
+        alone.outputs = vec![port.clone()];
+        let mut layout = Layout::declared(&alone, batch, &Wanted::default())?;
+        // `[1]` is how LightGBM's exporter declares a label for any number of records; `[1, 4]`
+        // beside a state is the state's next value.
+        let is_sized = matches!(shape(port), Some([Dim::Fixed(_), _, ..]));
+        if is_sized && has_state && batch == BatchAxis::Free {
+            layout.fields.clear();
+            layout.left_out = vec![(port.name.clone(), "has no batch axis")];
+        }
+        Ok(layout)
+    };
+    signature.outputs.iter().map(layout).collect()
 }
 
-/// A signature with this output only, so that its fields are told from those of the others.
-pub fn alone(port: &Port, signature: &Signature) -> Signature {
+/// The signature without its ports, to be given one output at a time.
+pub fn alone(signature: &Signature) -> Signature {
     Signature {
         inputs: Vec::new(),
-        outputs: vec![port.clone()],
+        outputs: Vec::new(),
         features: None,
         classes: signature.classes.clone(),
     }
 }
 
-/// Whether only a run can tell the columns.
-pub fn is_unknown(layout: &Layout) -> bool {
+/// A declared output wider than this is not spelt out: the file may say any number.
+const MOST_COLUMNS: usize = 100_000;
+
+/// The columns of one output; `None` where only a run can tell them.
+pub fn columns(layout: &Layout) -> Option<Vec<String>> {
+    let is_open = |form: &Form| match form {
+        Form::Unknown => true,
+        Form::List(size) => *size > MOST_COLUMNS,
+        _ => false,
+    };
+    // A sequence has as many fields as a run gives it, and none before.
     let nothing_known = layout.fields.is_empty() && layout.left_out.is_empty();
-    nothing_known
-        || layout
-            .fields
-            .iter()
-            .any(|field| field.form == Form::Unknown)
+    let is_unknown = nothing_known || layout.fields.iter().any(|field| is_open(&field.form));
+    (!is_unknown).then(|| layout.columns())
 }
 
 /// The class names that an output's columns have.
@@ -290,6 +303,20 @@ mod tests {
             classes: None,
         };
         assert_eq!(words(vec![port], &[]), ["nothing"]);
+    }
+
+    #[test]
+    fn a_declared_width_that_no_memory_holds_is_not_spelt_out() {
+        let outputs = vec![input("y", Some(&[0, 1 << 40])), input("z", Some(&[0, 2]))];
+        let signature = Signature {
+            inputs: vec![input("x", Some(&[0, 2]))],
+            outputs,
+            ..Signature::default()
+        };
+        let layouts = declared(&signature).unwrap_or_default();
+        let told: Vec<Option<Vec<String>>> = layouts.iter().map(columns).collect();
+        let z = vec!["z_0".to_owned(), "z_1".to_owned()];
+        assert_eq!(told, [None, Some(z)]);
     }
 
     #[test]

@@ -21,23 +21,38 @@ pub fn cut(text: &str, most: usize) -> String {
 
 /// Names after commas, as many as fit into `width` characters: `a, b, c and 27 more`.
 pub fn names<S: AsRef<str>>(names: &[S], width: usize) -> String {
+    shortened(names, width, quoted)
+}
+
+/// As [`names`], but of texts that a comma does not make ambiguous.
+pub fn list<S: AsRef<str>>(items: &[S], width: usize) -> String {
+    shortened(items, width, str::to_owned)
+}
+
+fn shortened<S: AsRef<str>>(names: &[S], width: usize, shown: fn(&str) -> String) -> String {
     let mut text = String::new();
+    // The list as it ends where something must be left out.
+    let mut short = String::new();
     for (index, name) in names.iter().enumerate() {
-        let name = quoted(&cut(name.as_ref(), LONGEST_NAME));
-        let rest = names.len() - index;
-        // Unless it is the last, room for "and N more" must be left.
-        let room = if rest == 1 {
-            0
-        } else {
-            format!(" and {} more", rest - 1).len()
-        };
         let comma = if index == 0 { "" } else { ", " };
-        if index > 0 && text.chars().count() + comma.len() + name.chars().count() + room > width {
-            return format!("{text} and {rest} more");
+        text = text + comma + &shown(&cut(name.as_ref(), LONGEST_NAME));
+        let rest = names.len() - index - 1;
+        if rest == 0 {
+            break;
         }
-        text = text + comma + &name;
+        let ended = format!("{text} and {} more", grouped(rest));
+        if index == 0 || self::width(&ended) <= width {
+            short = ended;
+        }
+        if self::width(&text) > width {
+            return short;
+        }
     }
-    text
+    if self::width(&text) <= width || names.len() == 1 {
+        text
+    } else {
+        short
+    }
 }
 
 /// A name in quotes, where it could be taken for several or for none.
@@ -62,19 +77,7 @@ pub fn bytes(bytes: u64) -> String {
 /// `9,999`, `12.3 k`, `4.5 M`.
 pub fn count(count: u64) -> String {
     if count < 10_000 {
-        let text = count.to_string();
-        let Some((thousands, rest)) = text
-            .len()
-            .checked_sub(3)
-            .and_then(|at| text.split_at_checked(at))
-        else {
-            return text;
-        };
-        return if thousands.is_empty() {
-            text
-        } else {
-            format!("{thousands},{rest}")
-        };
+        return grouped(count as usize);
     }
     scaled(count, &["k", "M", "G", "T", "P", "E"])
 }
@@ -97,14 +100,20 @@ fn scaled(number: u64, units: &[&str]) -> String {
     }
 }
 
-/// `1 tree`, `2 trees`.
+/// `1 tree`, `2,000 trees`.
 pub fn plural(number: usize, noun: &str) -> String {
-    let number_text = count(number as u64);
-    if number == 1 {
-        format!("{number_text} {noun}")
-    } else {
-        format!("{number_text} {noun}s")
-    }
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{ending}", grouped(number))
+}
+
+/// All digits, in groups of three: `12,345`.
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let comma = |(at, digit): (usize, char)| {
+        let starts_a_group = at > 0 && (digits.len() - at).is_multiple_of(3);
+        starts_a_group.then_some(',').into_iter().chain([digit])
+    };
+    digits.chars().enumerate().flat_map(comma).collect()
 }
 
 /// `0.08 ms`, `1.2 ms`, `123 ms`.
@@ -152,6 +161,19 @@ mod tests {
                 (bytes(number).as_str(), count(number).as_str()),
                 (as_bytes, as_count)
             );
+        }
+    }
+
+    #[test]
+    fn exact_numbers_keep_all_digits() {
+        for (number, text) in [
+            (1, "1 row"),
+            (0, "0 rows"),
+            (999, "999 rows"),
+            (1_000, "1,000 rows"),
+            (1_234_567, "1,234,567 rows"),
+        ] {
+            assert_eq!(plural(number, "row"), text);
         }
     }
 

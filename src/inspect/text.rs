@@ -4,6 +4,7 @@
 
 use std::collections::HashSet;
 
+use crate::batch::columns::Layout;
 use crate::error::Result;
 use crate::model::onnx::{Facts, Format, Operator};
 use crate::model::signature::{Port, Signature, shape_text};
@@ -29,14 +30,20 @@ const MOST_ROWS: usize = 200;
 pub fn text(facts: &Facts, checked: Option<&Checked>) -> Result<String> {
     let mut out = first_line(facts);
     inputs(&mut out, facts);
-    outputs(&mut out, &facts.signature)?;
-    columns(&mut out, &facts.signature, checked.and_then(ran))?;
-    section(&mut out, "MODEL", model(facts));
+    let declared = ports::declared(&facts.signature)?;
+    outputs(&mut out, &facts.signature, &declared);
+    // What a run showed counts more than what the file declares.
+    let real = checked
+        .and_then(ran)
+        .map(|ran| ran.outputs.iter().map(|output| &output.layout).collect());
+    let layouts: Vec<&Layout> = real.unwrap_or_else(|| declared.iter().collect());
+    columns(&mut out, &facts.signature, &layouts);
+    section(&mut out, "MODEL", model(facts, &declared));
     section(&mut out, "METADATA", metadata(facts));
     if let Some(checked) = checked {
         section(&mut out, "CHECK", check(checked));
     }
-    let notes = notes(facts, checked)?;
+    let notes = notes(facts, &layouts, checked);
     if !notes.is_empty() {
         out = out + "\n" + &notes.join("\n") + "\n";
     }
@@ -165,58 +172,33 @@ fn record_shape(port: &Port) -> String {
     cut(&shape_text(shape), LONGEST_NAME)
 }
 
-fn outputs(out: &mut String, signature: &Signature) -> Result<()> {
-    let ports = signature.outputs.iter().take(MOST_ROWS);
-    let layouts = ports
-        .map(|port| ports::declared(port, signature))
-        .collect::<Result<Vec<_>>>()?;
-    ports_table(
-        out,
-        ["OUTPUT", "DTYPE", "SHAPE", "CLASSES"],
-        &signature.outputs,
-        |index, _, room| {
-            layouts
-                .get(index)
-                .and_then(ports::classes)
-                .map_or(String::new(), |names| shown::names(names, room))
-        },
-    );
-    Ok(())
+fn outputs(out: &mut String, signature: &Signature, layouts: &[Layout]) {
+    let heading = ["OUTPUT", "DTYPE", "SHAPE", "CLASSES"];
+    ports_table(out, heading, &signature.outputs, |index, _, room| {
+        let classes = layouts.get(index).and_then(ports::classes);
+        classes.map_or(String::new(), |names| shown::names(names, room))
+    });
 }
 
-/// The columns of predictions: those of a real run, where there was one.
-fn columns(out: &mut String, signature: &Signature, ran: Option<&Ran>) -> Result<()> {
-    let mut columns = Vec::new();
-    let mut unknown = false;
-    match ran {
-        Some(ran) => columns.extend(
-            ran.outputs
-                .iter()
-                .flat_map(|output| output.layout.columns()),
-        ),
-        None => {
-            for port in &signature.outputs {
-                let layout = ports::declared(port, signature)?;
-                unknown |= ports::is_unknown(&layout);
-                // A sequence has as many fields as a run gives it.
-                let is_open = layout.fields.is_empty() && layout.left_out.is_empty();
-                columns.extend(if is_open {
-                    vec![format!("{}_*", port.name)]
-                } else {
-                    layout.columns()
-                });
-            }
-        }
-    }
-    if columns.is_empty() {
-        return Ok(());
+/// The columns of predictions, as far as they are known.
+fn columns(out: &mut String, signature: &Signature, layouts: &[&Layout]) {
+    let columns: Vec<Option<Vec<String>>> = layouts
+        .iter()
+        .map(|layout| ports::columns(layout))
+        .collect();
+    let is_unknown = columns.contains(&None);
+    let named = signature.outputs.iter().zip(columns);
+    let named = named
+        .flat_map(|(port, columns)| columns.unwrap_or_else(|| vec![format!("{}_*", port.name)]));
+    let names: Vec<String> = named.collect();
+    if names.is_empty() {
+        return;
     }
     out.push_str("\nCOLUMNS OF PREDICTIONS\n");
-    out.push_str(&wrapped(&columns));
-    if unknown {
+    out.push_str(&wrapped(&names));
+    if is_unknown {
         out.push_str("* is known after the first run; --check shows it\n");
     }
-    Ok(())
 }
 
 /// Names after commas on a few lines.
@@ -239,7 +221,7 @@ fn wrapped(names: &[String]) -> String {
 }
 
 /// Label and text of every fact that the model states.
-fn model(facts: &Facts) -> Vec<Vec<String>> {
+fn model(facts: &Facts, layouts: &[Layout]) -> Vec<Vec<String>> {
     let version = |version: i64| {
         if version == 0 {
             String::new()
@@ -258,7 +240,7 @@ fn model(facts: &Facts) -> Vec<Vec<String>> {
         ("parameters", parameters(facts)),
         ("nodes", nodes(facts)),
         ("trees", trees(facts)),
-        ("classes", classes_elsewhere(facts)),
+        ("classes", classes_elsewhere(facts, layouts)),
         ("external", external(facts)),
     ];
     let row = |(label, text): (&str, String)| vec![label.to_owned(), cut(&text, BESIDE_LABEL)];
@@ -302,7 +284,7 @@ fn opsets(facts: &Facts) -> String {
     // Some exporters import the standard operators twice, by both of their names.
     let mut seen = HashSet::new();
     opsets.retain(|opset| seen.insert(opset.clone()));
-    shown::names(&opsets, BESIDE_LABEL)
+    shown::list(&opsets, BESIDE_LABEL)
 }
 
 fn parameters(facts: &Facts) -> String {
@@ -324,7 +306,7 @@ fn nodes(facts: &Facts) -> String {
     let operators: Vec<String> = facts.operators.iter().map(operator).collect();
     format!(
         "{number}: {}",
-        shown::names(&operators, BESIDE_LABEL - number.len() - 2)
+        shown::list(&operators, BESIDE_LABEL - number.len() - 2)
     )
 }
 
@@ -358,24 +340,12 @@ fn trees(facts: &Facts) -> String {
 }
 
 /// Class names that no output's columns show.
-fn classes_elsewhere(facts: &Facts) -> String {
-    let signature = &facts.signature;
-    let Some(classes) = &signature.classes else {
-        return String::new();
-    };
-    let layouts = signature
-        .outputs
-        .iter()
-        .take(MOST_ROWS)
-        .filter_map(|port| ports::declared(port, signature).ok());
+fn classes_elsewhere(facts: &Facts, layouts: &[Layout]) -> String {
     let is_shown = layouts
-        .into_iter()
-        .any(|layout| ports::classes(&layout).is_some());
-    if is_shown {
-        String::new()
-    } else {
-        shown::names(classes, BESIDE_LABEL)
-    }
+        .iter()
+        .any(|layout| ports::classes(layout).is_some());
+    let classes = facts.signature.classes.as_ref().filter(|_| !is_shown);
+    classes.map_or(String::new(), |classes| shown::names(classes, BESIDE_LABEL))
 }
 
 fn external(facts: &Facts) -> String {
@@ -384,7 +354,7 @@ fn external(facts: &Facts) -> String {
         bytes => format!("{} ({})", file.location, shown::bytes(bytes)),
     };
     let files: Vec<String> = facts.external.iter().map(file).collect();
-    shown::names(&files, BESIDE_LABEL)
+    shown::list(&files, BESIDE_LABEL)
 }
 
 fn check(checked: &Checked) -> Vec<Vec<String>> {
@@ -445,12 +415,12 @@ fn ran_output(output: &RanOutput) -> String {
     format!(
         "{}: {sequence}{}",
         cut(&output.name, LONGEST_NAME),
-        shown::names(&tensors, BESIDE_LABEL)
+        shown::list(&tensors, BESIDE_LABEL)
     )
 }
 
 /// What the user should know before trusting the predictions.
-fn notes(facts: &Facts, checked: Option<&Checked>) -> Result<Vec<String>> {
+fn notes(facts: &Facts, layouts: &[&Layout], checked: Option<&Checked>) -> Vec<String> {
     let mut notes = Vec::new();
     for file in &facts.external {
         if let Some(problem) = &file.problem {
@@ -472,10 +442,14 @@ fn notes(facts: &Facts, checked: Option<&Checked>) -> Result<Vec<String>> {
     if let Some(risk) = facts.nan_risk {
         notes.push(format!("note: missing values: {risk}"));
     }
-    for (output, reason) in left_out(facts, checked.and_then(ran))? {
+    for (output, reason) in layouts
+        .iter()
+        .flat_map(|layout| &layout.left_out)
+        .take(MOST_ROWS)
+    {
         notes.push(format!(
             "note: output \"{}\" is no column: it {reason}",
-            cut(&output, LONGEST_NAME)
+            cut(output, LONGEST_NAME)
         ));
     }
     if let Some(Err(report)) = checked.and_then(|checked| checked.ran.as_ref()) {
@@ -484,21 +458,5 @@ fn notes(facts: &Facts, checked: Option<&Checked>) -> Result<Vec<String>> {
             report.message
         ));
     }
-    Ok(notes.iter().map(|note| one_line(note)).collect())
-}
-
-/// Outputs that are no columns, as the run showed or as the file declares.
-fn left_out(facts: &Facts, ran: Option<&Ran>) -> Result<Vec<(String, &'static str)>> {
-    if let Some(ran) = ran {
-        return Ok(ran
-            .outputs
-            .iter()
-            .flat_map(|output| output.layout.left_out.clone())
-            .collect());
-    }
-    let mut left_out = Vec::new();
-    for port in facts.signature.outputs.iter().take(MOST_ROWS) {
-        left_out.extend(ports::declared(port, &facts.signature)?.left_out);
-    }
-    Ok(left_out)
+    notes.iter().map(|note| one_line(note)).collect()
 }

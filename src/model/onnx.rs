@@ -497,6 +497,23 @@ mod tests {
     }
 
     #[test]
+    fn categories_that_an_encoder_of_an_input_knows_are_told() {
+        let model = corpus("../../models/titanic.onnx");
+        let told = read(&model).map(|facts| facts.categories).ok();
+        let known = |input: &str, categories: &[&str]| {
+            let categories = categories.iter().map(ToString::to_string).collect();
+            (input.to_owned(), categories)
+        };
+        let expected = vec![
+            known("class", &["1st", "2nd", "3rd"]),
+            known("sex", &["female", "male"]),
+        ];
+        assert_eq!(told, Some(expected));
+        let none = read(&corpus("iris.onnx")).map(|facts| facts.categories);
+        assert_eq!(none.ok(), Some(Vec::new()));
+    }
+
+    #[test]
     fn traps_are_told_where_there_is_a_sign_of_them() {
         for (file, raw, nan) in [
             ("raw_scores.onnx", true, false),

@@ -81,11 +81,37 @@ impl<R: Read> Cutter<R> {
         self.format
     }
 
+    /// The text of the next record, which stays where it is; nothing at the end of the source.
+    ///
+    /// # Errors
+    /// As [`Cutter::next_block`].
+    pub fn peek(&mut self) -> Result<&[u8]> {
+        let end = self.scan(1)?.end;
+        Ok(self.pending().get(..end).unwrap_or_default())
+    }
+
     /// The next block of at most `most` records; `None` at the end of the source.
     ///
     /// # Errors
     /// [`Error::Io`] when reading fails, [`Error::Data`] for a record without end.
     pub fn next_block(&mut self, most: usize) -> Result<Option<Block>> {
+        let scan = self.scan(most)?;
+        if scan.records == 0 {
+            return Ok(None);
+        }
+        let text = self.pending().get(..scan.end).unwrap_or_default().to_vec();
+        self.taken += scan.end;
+        let block = Block {
+            records: scan.records,
+            first_line: self.line,
+            text,
+        };
+        self.line += lines_in(&block.text);
+        Ok(Some(block))
+    }
+
+    /// Looks for the ends of the next `most` records, reading as far as that takes.
+    fn scan(&mut self, most: usize) -> Result<Scan> {
         let mut scan = Scan::default();
         loop {
             scan.run(self.pending(), self.format, most, !self.ended);
@@ -104,18 +130,7 @@ impl<R: Read> Cutter<R> {
             }
             self.read_more()?;
         }
-        if scan.records == 0 {
-            return Ok(None);
-        }
-        let text = self.pending().get(..scan.end).unwrap_or_default().to_vec();
-        self.taken += scan.end;
-        let block = Block {
-            records: scan.records,
-            first_line: self.line,
-            text,
-        };
-        self.line += lines_in(&block.text);
-        Ok(Some(block))
+        Ok(scan)
     }
 
     /// Reads once more, after making room: what was handed out goes, and the buffer grows where a

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::batch::feed::{BatchAxis, How};
-use crate::batch::plan::Plan;
+use crate::batch::plan::{Header, Plan};
 use crate::error::{Error, Result};
 use crate::model::signature::Signature;
 
@@ -39,33 +39,37 @@ impl Opened {
     pub fn new(path: &Path, signature: &Signature, options: &Options) -> Result<Option<Opened>> {
         let source::Source { name, mut cutter } = source::open(path, &options.input_format)?;
         let format = cutter.format();
-        let (columns, first) = match format {
+        let (header, first) = match format {
             Format::Csv { delimiter } if options.input_format.no_header => {
-                let block = cutter
-                    .next_block(options.batch_size)?
-                    .ok_or_else(|| empty(&name, "a record"))?;
-                let width = rows::first_width(&block, delimiter);
+                let block = cutter.next_block(options.batch_size)?;
+                let block = block.ok_or_else(|| empty(&name, "a record"))?;
+                let lists = rows::lists(&block.text, delimiter);
+                let numbers = (1..=lists.len()).map(|number| number.to_string());
                 (
-                    (1..=width).map(|number| number.to_string()).collect(),
+                    Header {
+                        columns: numbers.collect(),
+                        lists,
+                    },
                     Some(block),
                 )
             }
             Format::Csv { delimiter } => {
-                let block = cutter
-                    .next_block(1)?
-                    .ok_or_else(|| empty(&name, "a header line"))?;
-                (rows::header(&block, delimiter, &name)?, None)
+                let block = cutter.next_block(1)?;
+                let block = block.ok_or_else(|| empty(&name, "a header line"))?;
+                let columns = rows::header(&block, delimiter, &name)?;
+                let lists = rows::lists(cutter.peek()?, delimiter);
+                (Header { columns, lists }, None)
             }
             Format::Jsonl => {
                 let Some(block) = cutter.next_block(options.batch_size)? else {
                     return Ok(None);
                 };
-                let keys =
-                    rows::keys(&block).map_err(|broken| broken_error(&name, &block, &broken))?;
-                (keys, Some(block))
+                let header = rows::keys(&block);
+                let header = header.map_err(|broken| broken_error(&name, &block, &broken))?;
+                (header, Some(block))
             }
         };
-        let plan = Plan::new(signature, columns, &options.rules, &name)?;
+        let plan = Plan::new(signature, header, &options.rules, &name)?;
         let batch_size = batch_size(&plan, options.batch_size);
         Ok(Some(Opened {
             name,

@@ -2,14 +2,14 @@
 //! the way out for columns that are passed through.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::batch::cell::{Cell, unescape};
-use crate::batch::plan::{Keep, Plan};
+use crate::batch::plan::{Header, Keep, Plan};
 use crate::batch::write::{csv_cell, json_string};
 use crate::error::{Error, Result};
 
@@ -154,36 +154,41 @@ pub fn header(block: &Block, delimiter: u8, place: &str) -> Result<Vec<String>> 
         })
 }
 
-/// How many fields the first record of a block has.
-pub fn first_width(block: &Block, delimiter: u8) -> usize {
+/// For each field of the first record in `text` whether it holds a JSON list.
+pub fn lists(text: &[u8], delimiter: u8) -> Vec<bool> {
     let mut record = csv::ByteRecord::new();
-    match csv_reader(&block.text, delimiter).read_byte_record(&mut record) {
-        Ok(true) => record.len(),
-        _ => 0,
+    match csv_reader(text, delimiter).read_byte_record(&mut record) {
+        Ok(true) => record.iter().map(is_list).collect(),
+        _ => Vec::new(),
     }
+}
+
+fn is_list(value: &[u8]) -> bool {
+    value.trim_ascii_start().first() == Some(&b'[')
 }
 
 /// All keys of the objects of a JSONL block, in the order of their first appearance.
 ///
 /// # Errors
 /// The first line that is no object.
-pub fn keys(block: &Block) -> std::result::Result<Vec<String>, Broken> {
-    let mut keys: Vec<String> = Vec::new();
-    let mut seen = std::collections::HashSet::new();
+pub fn keys(block: &Block) -> std::result::Result<Header, Broken> {
+    let mut header = Header::default();
+    let mut seen = HashSet::new();
     let nothing = Lookup::new(&[]);
     let mut at = 0;
     for line in block.text.split_inclusive(|byte| *byte == b'\n') {
         if !line.trim_ascii().is_empty() {
             let object = Object::parse(line, &nothing).map_err(|broken| Broken { at, ..broken })?;
-            let new = object
-                .others
-                .iter()
-                .filter(|(key, _)| seen.insert(key.to_string()));
-            keys.extend(new.map(|(key, _)| key.to_string()));
+            for (key, raw) in &object.others {
+                if seen.insert(key.to_string()) {
+                    header.columns.push(key.to_string());
+                    header.lists.push(is_list(raw.as_bytes()));
+                }
+            }
         }
         at += line.len();
     }
-    Ok(keys)
+    Ok(header)
 }
 
 /// From keys to the plan's columns.

@@ -95,7 +95,11 @@ impl Sink {
 fn open_target(path: &Path) -> io::Result<Target> {
     let path = match fs::canonicalize(path) {
         Ok(real) => real,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::read_link(path) {
+            // A link to a file that is yet to come; a circle of links is another error.
+            Ok(target) => return open_target(&folder_of(path).join(target)),
+            Err(_) => path.to_owned(),
+        },
         Err(error) => return Err(error),
     };
     let existing = fs::metadata(&path).ok();
@@ -111,10 +115,7 @@ fn open_target(path: &Path) -> io::Result<Target> {
         }
         _ => {}
     }
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let folder = folder_of(&path);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let mut builder = tempfile::Builder::new();
     let prefix = format!(".{name}.");
@@ -122,6 +123,14 @@ fn open_target(path: &Path) -> io::Result<Target> {
     let permissions = existing.map(|meta| meta.permissions());
     let file = create(&builder, folder, permissions)?;
     Ok(Target::Temporary { file, path })
+}
+
+/// The folder that `path` lies in.
+fn folder_of(path: &Path) -> &Path {
+    let folder = path.parent();
+    folder
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
 }
 
 /// The temporary file, with the rights that the final one will have: those of the file it

@@ -275,6 +275,20 @@ fn json_says_null_where_only_a_run_can_tell_and_check_tells_it() {
 }
 
 #[test]
+fn check_ends_with_the_runtime_and_the_real_outputs() {
+    let text = inspect(&["tests/corpus/multi_output.onnx", "--check"]).stdout;
+    for part in [
+        "\nCOLUMNS OF PREDICTIONS\nlabel_0, label_1, probabilities_0_0, probabilities_0_1, ",
+        "\nCHECK\nruntime  ONNX Runtime 1.32.0, embedded (",
+        " ms for 7 made-up records\n",
+        "\noutputs  label: string [7, 2]\n",
+        "\n         probabilities: sequence of float32 [7, 2], float32 [7, 3]\n",
+    ] {
+        assert!(text.contains(part), "{part}\nin\n{text}");
+    }
+}
+
+#[test]
 fn check_runs_a_made_up_batch_through_every_good_model() {
     for model in samples().into_iter().chain(corpus()) {
         let check = &json(&[&model, "--check"])["check"];
