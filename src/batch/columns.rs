@@ -18,7 +18,7 @@ mod shape;
 
 use field::fields_of;
 pub use field::{Field, Form};
-use shape::{Rows, Shape, counts, declared_shape, is_scalar, rows_of, shapes_of};
+use shape::{Rows, Shape, counts, declared_shape, promises_rows, rows_of, shapes_of};
 
 /// What the user wants to see of the predictions; the same words as the flags of `predict`.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -105,16 +105,8 @@ impl Layout {
             .map(|port| declared_shape(port, signature))
             .collect();
         let per_record = |index: usize| {
-            let first = signature
-                .outputs
-                .get(index)
-                .and_then(|port| port.tensor()?.1?.first()?.fixed());
-            match (first, batch) {
-                (Some(size), BatchAxis::Fixed(batch)) => size == batch,
-                // LightGBM's exporter declares its label as [1].
-                (Some(size), BatchAxis::Free) => size == 1,
-                (None, _) => !signature.outputs.get(index).is_some_and(is_scalar),
-            }
+            let port = signature.outputs.get(index);
+            port.is_none_or(|port| promises_rows(port, batch))
         };
         Layout::build(signature, &shapes, per_record, wanted)
     }
@@ -192,12 +184,11 @@ impl Layout {
     /// # Errors
     /// [`Error::Model`] when an output no longer has the form that the layout was made from.
     pub fn arrange(&self, mut values: Vec<Value>, rows: usize) -> Result<Vec<Tensor>> {
-        if let Some((output, activation)) = self.activation {
-            if let Some(Value::Tensor(scores) | Value::Maps { values: scores, .. }) =
+        if let Some((output, activation)) = self.activation
+            && let Some(Value::Tensor(scores) | Value::Maps { values: scores, .. }) =
                 values.get_mut(output)
-            {
-                decide::activate(scores, activation);
-            }
+        {
+            decide::activate(scores, activation);
         }
         self.fields
             .iter()

@@ -6,7 +6,8 @@ use crate::model::signature::Signature;
 use crate::model::tensor::Tensor;
 
 use super::encode::Group;
-use super::feed::{BatchAxis, Kind, kind};
+use super::feed::{BatchAxis, Feed, How, Kind, elements, kind};
+use super::plan::Plan;
 
 /// Applies `$body` to the array inside a tensor and wraps the result as the same dtype.
 macro_rules! map_array {
@@ -29,6 +30,9 @@ macro_rules! map_array {
         }
     };
 }
+
+/// Most elements of a tensor of zeros.
+const LARGEST: usize = 1 << 26;
 
 impl Group {
     /// `records` records of zeros, `false` and empty strings; free dimensions count 1. Inputs
@@ -67,6 +71,31 @@ impl Group {
             records: records.min(rows),
             inputs,
         }
+    }
+
+    /// `records` records of zeros, `false` and empty strings for what `plan` reads; lists of free
+    /// length have one element. `None` where a file declares sizes that nobody has memory for.
+    pub fn of_zeros(plan: &Plan, records: usize) -> Option<Group> {
+        let rows = match plan.batch {
+            BatchAxis::Fixed(size) => size,
+            BatchAxis::Free => records,
+        };
+        let zeros = |feed: &Feed, record: Vec<usize>| {
+            let shape: Vec<usize> = std::iter::once(rows).chain(record).collect();
+            (elements(&shape) <= LARGEST).then(|| Tensor::zeros(feed.dtype, &shape))
+        };
+        let input = |feed: &Feed| match &feed.how {
+            How::Once(tensor) => Some(tensor.clone()),
+            How::Cells { dims, .. } => zeros(feed, dims.clone()),
+            How::List { dims, .. } => {
+                zeros(feed, dims.iter().map(|dim| dim.unwrap_or(1)).collect())
+            }
+        };
+        let inputs = plan.feeds.iter().map(input).collect::<Option<Vec<_>>>()?;
+        Some(Group {
+            records: records.min(rows),
+            inputs,
+        })
     }
 
     /// The same records twice over. `counts[i]` says whether input `i` has a batch axis.

@@ -4,10 +4,14 @@
 //! `sepal length (cm)` as `sepal_length__cm_` (skl2onnx before 1.21). Each is tried in turn, the
 //! closest first; where two columns are equally close there is no guess.
 
+use std::collections::HashMap;
+
 /// The columns of a source, to be looked up by name.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Names<'a> {
     columns: &'a [String],
+    /// For each of `WAYS` the columns of each name.
+    indices: Vec<HashMap<String, Vec<usize>>>,
 }
 
 /// Two columns that are equally close to the wanted name.
@@ -20,7 +24,17 @@ const WAYS: [fn(&str) -> String; 4] = [str::to_owned, trimmed, lower_case, folde
 impl<'a> Names<'a> {
     /// Looks names up among `columns`.
     pub fn new(columns: &'a [String]) -> Self {
-        Names { columns }
+        let by_way = |way: &fn(&str) -> String| {
+            let mut indices: HashMap<String, Vec<usize>> = HashMap::with_capacity(columns.len());
+            for (index, name) in columns.iter().enumerate() {
+                indices.entry(way(name)).or_default().push(index);
+            }
+            indices
+        };
+        Names {
+            columns,
+            indices: WAYS.iter().map(by_way).collect(),
+        }
     }
 
     /// The column for `wanted`, by the first way of comparing that finds any.
@@ -28,17 +42,11 @@ impl<'a> Names<'a> {
     /// # Errors
     /// The first two columns, where that way finds several.
     pub fn find(&self, wanted: &str) -> Result<Option<usize>, Ambiguous> {
-        for way in WAYS {
-            let wanted = way(wanted);
-            let mut found = (0..self.columns.len()).filter(|index| {
-                self.columns
-                    .get(*index)
-                    .is_some_and(|name| way(name) == wanted)
-            });
-            match (found.next(), found.next()) {
-                (Some(first), Some(second)) => return Err(Ambiguous(first, second)),
-                (Some(only), None) => return Ok(Some(only)),
-                (None, _) => {}
+        for (way, indices) in WAYS.iter().zip(&self.indices) {
+            match indices.get(&way(wanted)).map(Vec::as_slice) {
+                Some([only]) => return Ok(Some(*only)),
+                Some([first, second, ..]) => return Err(Ambiguous(*first, *second)),
+                Some([]) | None => {}
             }
         }
         Ok(None)
@@ -46,33 +54,22 @@ impl<'a> Names<'a> {
 
     /// The column for `wanted` where exporters had to number names that fold to one: of the columns
     /// `a b` and `a-b` the first became `a_b` and the second `a_b1` (skl2onnx before 1.21). Only
-    /// where `inputs` has as many numbered names as there are such columns.
-    pub fn find_numbered(&self, wanted: &str, inputs: &[&str]) -> Option<usize> {
-        if self.columns.iter().any(|name| trimmed(name) == wanted) {
-            return None;
-        }
+    /// where the model has as many numbered inputs as there are such columns.
+    pub fn find_numbered(&self, wanted: &str, is_input: impl Fn(&str) -> bool) -> Option<usize> {
         let stem = wanted.trim_end_matches(|c: char| c.is_ascii_digit());
-        let number = wanted.get(stem.len()..).unwrap_or_default();
-        let (stem, number) = if inputs.contains(&stem) {
-            (stem, number)
-        } else {
-            (wanted, "")
+        let (stem, number) = match wanted.get(stem.len()..) {
+            Some(digits) if !digits.is_empty() && is_input(stem) => (stem, digits.parse().ok()?),
+            _ => (wanted, 0),
         };
-        let number: usize = if number.is_empty() {
-            0
-        } else {
-            number.parse().ok()?
-        };
-        let folds = |index: &usize| {
+        let family = self.indices.last()?.get(&folded(stem))?;
+        let is_exact = |index: &usize| {
             self.columns
                 .get(*index)
-                .is_some_and(|name| folded(name) == folded(stem))
+                .is_some_and(|name| trimmed(name) == wanted)
         };
-        let columns: Vec<usize> = (0..self.columns.len()).filter(folds).collect();
-        let numbered =
-            (1..columns.len()).all(|number| inputs.contains(&format!("{stem}{number}").as_str()));
-        let is_family = columns.len() > 1 && numbered && inputs.contains(&stem);
-        columns.get(number).copied().filter(|_| is_family)
+        let numbered = (1..family.len()).all(|number| is_input(&format!("{stem}{number}")));
+        let is_family = family.len() > 1 && numbered && !family.iter().any(is_exact);
+        family.get::<usize>(number).copied().filter(|_| is_family)
     }
 
     /// The column whose name looks most like `wanted`, for a hint.
@@ -168,11 +165,11 @@ mod tests {
     fn numbered_names_follow_the_order_of_the_columns() {
         let header = columns(&["a b", "x", "a-b"]);
         let names = Names::new(&header);
-        let inputs = ["a_b", "a_b1", "x"];
-        assert_eq!(names.find_numbered("a_b", &inputs), Some(0));
-        assert_eq!(names.find_numbered("a_b1", &inputs), Some(2));
-        assert_eq!(names.find_numbered("x", &inputs), None);
-        assert_eq!(names.find_numbered("a_b", &["a_b", "x"]), None);
+        let is_input = |name: &str| ["a_b", "a_b1", "x"].contains(&name);
+        assert_eq!(names.find_numbered("a_b", is_input), Some(0));
+        assert_eq!(names.find_numbered("a_b1", is_input), Some(2));
+        assert_eq!(names.find_numbered("x", is_input), None);
+        assert_eq!(names.find_numbered("a_b", |name| name == "a_b"), None);
     }
 
     #[test]

@@ -81,6 +81,11 @@ impl Plan {
             .collect()
     }
 
+    /// The names of the columns copied to the output.
+    pub fn kept_names(&self) -> Vec<&str> {
+        self.kept.iter().map(|index| self.column(*index)).collect()
+    }
+
     /// The name of column `index`; empty for an index that is not one.
     pub fn column(&self, index: usize) -> &str {
         self.columns.get(index).map_or("", String::as_str)

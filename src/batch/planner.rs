@@ -47,6 +47,11 @@ impl Plan {
             columns: &columns,
             lists: &lists,
             names: Names::new(&columns),
+            inputs: signature
+                .inputs
+                .iter()
+                .map(|port| port.name.as_str())
+                .collect(),
             rules,
             place,
         };
@@ -80,6 +85,7 @@ struct Planner<'a> {
     columns: &'a [String],
     lists: &'a [bool],
     names: Names<'a>,
+    inputs: HashSet<&'a str>,
     rules: &'a Rules,
     place: &'a str,
 }
@@ -115,7 +121,9 @@ impl Planner<'_> {
                 .features
                 .as_ref()
                 .or(self.signature.features.as_ref());
-            if !self.is_input(name) && !is_feature.is_some_and(|features| features.contains(name)) {
+            if !self.inputs.contains(name.as_str())
+                && !is_feature.is_some_and(|features| features.contains(name))
+            {
                 self.flag_column("--fill", name)?;
             }
         }
@@ -123,15 +131,11 @@ impl Planner<'_> {
             .rules
             .set
             .iter()
-            .find(|(input, _)| !self.is_input(input))
+            .find(|(input, _)| !self.inputs.contains(input.as_str()))
         {
             Some((input, _)) => Err(self.no_such_input(input)),
             None => Ok(()),
         }
-    }
-
-    fn is_input(&self, name: &str) -> bool {
-        self.signature.inputs.iter().any(|port| port.name == name)
     }
 
     /// The column that a flag names.
@@ -208,13 +212,10 @@ impl Planner<'_> {
         dtype: Dtype,
         dims: &[Option<usize>],
     ) -> Result<Option<How>> {
-        let inputs: Vec<&str> = self
-            .signature
-            .inputs
-            .iter()
-            .map(|port| port.name.as_str())
-            .collect();
-        let found = match self.names.find_numbered(&port.name, &inputs) {
+        let numbered = self
+            .names
+            .find_numbered(&port.name, |name| self.inputs.contains(name));
+        let found = match numbered {
             Some(column) => Some(column),
             None => self
                 .names
@@ -242,10 +243,10 @@ impl Planner<'_> {
     /// Whether the column that is named like an input of many elements holds lists of them. It may
     /// as well be one of its features: skl2onnx calls every matrix `X`, and `x` is a common column.
     fn holds_lists(&self, port: &Port, dims: &[Option<usize>], column: usize) -> Result<bool> {
-        if let Some(is_list) = self.lists.get(column) {
-            if *is_list {
-                return Ok(true);
-            }
+        if let Some(is_list) = self.lists.get(column)
+            && *is_list
+        {
+            return Ok(true);
         }
         let has_features = self.rules.features.is_some() || self.signature.features.is_some();
         let is_exact = self.columns.get(column) == Some(&port.name);

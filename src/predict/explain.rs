@@ -15,47 +15,46 @@ pub fn text(source: &str, format: Format, to: Format, plan: &Plan, layout: &Layo
         format.name(),
         plan.columns.len()
     )];
-    let width = plan
-        .feeds
-        .iter()
-        .map(|feed| feed.input.chars().count())
-        .max()
-        .unwrap_or(0);
-    for feed in &plan.feeds {
-        lines.push(format!(
-            "  input {:width$}  {:8}  {}",
-            feed.input,
-            feed.dtype.name(),
-            origin(feed)
-        ));
+    lines.extend(inputs(plan));
+    lines.extend(columns(plan));
+    for (output, reason) in &layout.left_out {
+        lines.push(format!("  output \"{output}\" is no column: it {reason}"));
     }
+    lines.push(out(to, plan, layout));
+    escape_controls(&lines.join("\n")) + "\n"
+}
+
+/// One line for each input, and one on a fixed batch.
+fn inputs(plan: &Plan) -> Vec<String> {
+    let names = plan.feeds.iter().map(|feed| feed.input.chars().count());
+    let width = names.max().unwrap_or(0);
+    let line = |feed: &Feed| {
+        let (input, dtype) = (&feed.input, feed.dtype.name());
+        format!("  input {input:width$}  {dtype:8}  {}", origin(feed))
+    };
+    let mut lines: Vec<String> = plan.feeds.iter().map(line).collect();
     if let BatchAxis::Fixed(size) = plan.batch {
         lines.push(format!(
             "  runs of {size} records: the model has a fixed batch"
         ));
     }
-    let names = |indices: &[usize]| {
-        indices
-            .iter()
-            .map(|index| plan.column(*index))
-            .collect::<Vec<_>>()
-    };
-    let dropped: Vec<usize> = plan
-        .unused
-        .iter()
-        .copied()
-        .filter(|index| !plan.kept.contains(index))
-        .collect();
-    if !plan.kept.is_empty() {
-        lines.push(format!("  passed through: {}", listed(&names(&plan.kept))));
-    }
-    if !dropped.is_empty() {
-        lines.push(format!("  left out: {}", listed(&names(&dropped))));
-    }
-    for (output, reason) in &layout.left_out {
-        lines.push(format!("  output \"{output}\" is no column: it {reason}"));
-    }
-    let kept = plan.kept.iter().map(|index| plan.column(*index).to_owned());
+    lines
+}
+
+/// What becomes of the columns that the model does not read.
+fn columns(plan: &Plan) -> Vec<String> {
+    let is_dropped = |index: &&usize| !plan.kept.contains(index);
+    let dropped = plan.unused.iter().filter(is_dropped);
+    let dropped: Vec<&str> = dropped.map(|index| plan.column(*index)).collect();
+    let groups = [("passed through", plan.kept_names()), ("left out", dropped)];
+    let groups = groups.into_iter().filter(|(_, names)| !names.is_empty());
+    groups
+        .map(|(what, names)| format!("  {what}: {}", listed(&names)))
+        .collect()
+}
+
+/// The columns, or in JSONL the keys, of the output.
+fn out(to: Format, plan: &Plan, layout: &Layout) -> String {
     let (what, predictions) = match to {
         Format::Csv { .. } => ("columns", layout.columns()),
         Format::Jsonl => (
@@ -67,10 +66,9 @@ pub fn text(source: &str, format: Format, to: Format, plan: &Plan, layout: &Layo
                 .collect(),
         ),
     };
-    let out: Vec<String> = kept.chain(predictions).collect();
-    lines.push(format!("  {} {what} out: {}", to.name(), listed(&out)));
-    let text = lines.join("\n");
-    escape_controls(&text) + "\n"
+    let kept = plan.kept_names().into_iter().map(str::to_owned);
+    let all: Vec<String> = kept.chain(predictions).collect();
+    format!("  {} {what} out: {}", to.name(), listed(&all))
 }
 
 /// Where the elements of one input come from.

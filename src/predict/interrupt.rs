@@ -33,14 +33,14 @@ pub fn watch() {
         return; // Without the handler the system's own takes its place: the process ends.
     };
     std::thread::spawn(move || {
-        if let Some(signal) = signals.forever().next() {
-            if let Ok(unfinished) = UNFINISHED.lock() {
-                if let Some(path) = unfinished.as_deref() {
-                    let _ = std::fs::remove_file(path);
-                }
-                // Still locked, so that no other file can take its place before the end.
-                std::process::exit(crate::error::Error::Signal(signal).exit_code());
+        if let Some(signal) = signals.forever().next()
+            && let Ok(unfinished) = UNFINISHED.lock()
+        {
+            if let Some(path) = unfinished.as_deref() {
+                let _ = std::fs::remove_file(path);
             }
+            // Still locked, so that no other file can take its place before the end.
+            std::process::exit(crate::error::Error::Signal(signal).exit_code());
         }
     });
 }

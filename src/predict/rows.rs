@@ -382,16 +382,16 @@ impl Passthrough {
         row: &Row<'_>,
         delimiter: u8,
     ) -> std::result::Result<(), Broken> {
-        if let (Row::Json(object), Others::Refused) = (row, self.others) {
-            if let Some((key, _)) = object.others.first() {
-                return Err(Broken {
-                    at: 0,
-                    message: format!(
-                        "key \"{key}\" appears here first, but the CSV header is already written"
-                    ),
-                    hint: "--keep LIST names the columns to copy and ignores others; --to jsonl has no header",
-                });
-            }
+        if let (Row::Json(object), Others::Refused) = (row, self.others)
+            && let Some((key, _)) = object.others.first()
+        {
+            return Err(Broken {
+                at: 0,
+                message: format!(
+                    "key \"{key}\" appears here first, but the CSV header is already written"
+                ),
+                hint: "--keep LIST names the columns to copy and ignores others; --to jsonl has no header",
+            });
         }
         for (position, index) in self.kept.iter().enumerate() {
             if position > 0 {

@@ -15,6 +15,7 @@ mod files;
 mod inspect;
 mod layers;
 mod predict;
+mod readme;
 mod run;
 mod runtime;
 mod samples;

@@ -1,8 +1,8 @@
 //! What an output's declared or real shape says about its fields.
 
-use crate::batch::feed::BatchAxis;
+use crate::batch::feed::{BatchAxis, elements};
 use crate::model::dtype::Dtype;
-use crate::model::signature::{Port, Signature, ValueType};
+use crate::model::signature::{Dim, Port, Signature, ValueType};
 use crate::model::tensor::{Tensor, Value};
 
 /// What an output's shape says about its fields.
@@ -68,6 +68,9 @@ pub(super) fn shapes_of(values: &[Value]) -> Vec<Shape> {
     values.iter().map(shape).collect()
 }
 
+/// The widest output that a declaration alone gives columns.
+const WIDEST: usize = 100_000;
+
 /// The shape that the file promises.
 pub(super) fn declared_shape(port: &Port, signature: &Signature) -> Shape {
     let classes = || {
@@ -94,7 +97,9 @@ pub(super) fn declared_shape(port: &Port, signature: &Signature) -> Shape {
                     .map(|size| vec![size])
             };
             let dims = match (dims, shape) {
-                (Some(Some(dims)), _) => Some(dims),
+                // A hostile file may declare any size; nothing is spelt out that a run has not shown.
+                (Some(Some(dims)), _) if elements(&dims) <= WIDEST => Some(dims),
+                (Some(Some(_)), _) => None,
                 (_, Some(shape)) if shape.len() != 2 => None,
                 _ => guess(),
             };
@@ -132,8 +137,18 @@ pub(super) fn counts(value: &Value, rows: usize) -> bool {
     }
 }
 
-/// Whether the output is declared as a single value for all records.
-pub(super) fn is_scalar(port: &Port) -> bool {
-    port.tensor()
-        .is_some_and(|(_, shape)| shape.is_some_and(<[_]>::is_empty))
+/// Whether the declared first axis counts records, as far as a declaration can be believed:
+/// LightGBM's exporter declares its label, which has one element for each record, as `[1]`.
+pub(super) fn promises_rows(port: &Port, batch: BatchAxis) -> bool {
+    let sizes = port.tensor().and_then(|(_, shape)| shape).map(|shape| {
+        let sizes: Vec<Option<usize>> = shape.iter().map(Dim::fixed).collect();
+        sizes
+    });
+    match (sizes.as_deref(), batch) {
+        (Some([]), _) => false,
+        (Some([Some(1)]), BatchAxis::Free) => true,
+        (Some([Some(_), ..]), BatchAxis::Free) => false,
+        (Some([Some(size), ..]), BatchAxis::Fixed(batch)) => *size == batch,
+        (Some([None, ..]) | None, _) => true,
+    }
 }

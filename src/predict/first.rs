@@ -1,0 +1,53 @@
+//! The first run: what it returns decides the columns of the output.
+
+use crate::batch::columns::{Layout, Wanted};
+use crate::batch::encode::Group;
+use crate::batch::plan::Plan;
+use crate::error::Result;
+use crate::model::Model;
+
+/// Records of zeros that stand for those that a source does not have: more than one, so that outputs
+/// of a single row are told from rows of records.
+const ZEROS: usize = 7;
+
+/// Lays out the predictions by what the model returns for `group`, the first records; for zeros
+/// where there are no records.
+///
+/// # Errors
+/// Flags that fit no output.
+pub fn layout(model: &Model, plan: &Plan, group: Option<Group>, wanted: &Wanted) -> Result<Layout> {
+    let laid_out = match &group {
+        Some(group) => run_alone_too(model, plan, group, wanted),
+        None => Group::of_zeros(plan, ZEROS).and_then(|zeros| run(model, plan, &zeros, wanted)),
+    };
+    // What cannot run can still be laid out; why it cannot comes out when the block is scored.
+    laid_out.unwrap_or_else(|| Layout::declared(model.signature(), plan.batch, wanted))
+}
+
+/// The layout of a run; `None` where the model refuses the records.
+fn run(model: &Model, plan: &Plan, group: &Group, wanted: &Wanted) -> Option<Result<Layout>> {
+    let values = model.run(&group.inputs).ok()?;
+    let rows = group.rows(plan.batch);
+    let doubled = || model.run(&group.doubled(&plan.counts_records()).inputs);
+    Some(Layout::new(
+        model.signature(),
+        &values,
+        rows,
+        plan.batch,
+        wanted,
+        doubled,
+    ))
+}
+
+/// The layout of all records, or of the first that the model accepts alone.
+fn run_alone_too(
+    model: &Model,
+    plan: &Plan,
+    group: &Group,
+    wanted: &Wanted,
+) -> Option<Result<Layout>> {
+    let counts = plan.counts_records();
+    let alone = |record| group.only(record, &counts, plan.batch);
+    run(model, plan, group, wanted)
+        .or_else(|| (0..group.records).find_map(|record| run(model, plan, &alone(record), wanted)))
+}
