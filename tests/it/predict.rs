@@ -469,7 +469,7 @@ fn a_missing_value_that_the_model_cannot_handle_is_warned_of() {
             .run()
     };
     let notes = run(&[]).notes();
-    assert!(notes.starts_with("warning: 1 missing value "), "{notes}");
+    assert!(notes.starts_with("warning: 1 missing value: "), "{notes}");
     assert!(
         notes.ends_with("\n1 row in _ s (_ rows/s), 1 missing value\n"),
         "{notes}"
