@@ -248,3 +248,6 @@ fn check_classes(fields: &[Field], wanted: &Wanted) -> Result<()> {
         classes.len()
     )))
 }
+
+#[cfg(test)]
+mod tests;

@@ -583,3 +583,6 @@ fn reject_duplicates(columns: &[String], place: &str) -> Result<()> {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests;

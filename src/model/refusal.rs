@@ -99,6 +99,7 @@ pub(super) fn first_sentence(message: &str) -> String {
     let readable = words
         .filter(|word| !word.contains("/onnxruntime_src/") && !word.contains("/onnxruntime/core/"));
     let text = readable.collect::<Vec<_>>().join(" ");
+    let text = text.trim_end_matches('.');
     let mut cut: String = text.chars().take(400).collect();
     if cut.len() < text.len() {
         cut.push('…');

@@ -15,8 +15,8 @@ use super::first;
 use super::format::Format;
 use super::opened::Opened;
 use super::options::Options;
+use super::passthrough::Passthrough;
 use super::progress::Progress;
-use super::rows::Passthrough;
 use super::score::{Intake, Scorer};
 use super::sink::Sink;
 
@@ -138,7 +138,7 @@ impl<'m> Feeder<'m> {
             .to
             .get_or_insert_with(|| self.options.output_format.of(opened.format));
         let plan = opened.plan.clone();
-        let intake = Intake {
+        let mut intake = Intake {
             passthrough: Passthrough::new(&plan, &self.options.rules.keep, to),
             source: opened.name.clone(),
             from: opened.format,
@@ -152,6 +152,7 @@ impl<'m> Feeder<'m> {
             }
             None => self.first_layout(&intake)?,
         };
+        intake.passthrough.reserve(&layout);
         self.layout = Some(layout.clone());
         let delimiter = match to {
             Format::Csv { delimiter } => delimiter,

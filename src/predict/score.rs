@@ -12,7 +12,8 @@ use crate::model::tensor::Tensor;
 
 use super::cut::Block;
 use super::format::Format;
-use super::rows::{self, Broken, Passthrough, line_of};
+use super::passthrough::Passthrough;
+use super::rows::{self, Broken, line_of};
 
 /// How the records of one source are taken apart; shared by all workers.
 pub struct Intake {

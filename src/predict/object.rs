@@ -1,0 +1,154 @@
+//! One JSON object: taken apart into the plan's columns, its values left as source text.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::rows::Broken;
+
+/// From keys to the plan's columns.
+pub struct Lookup<'a> {
+    columns: &'a [String],
+    indices: HashMap<&'a str, usize>,
+}
+
+impl<'a> Lookup<'a> {
+    /// Looks up the keys of objects among `columns`.
+    pub fn new(columns: &'a [String]) -> Self {
+        let indices = columns
+            .iter()
+            .enumerate()
+            .map(|(index, name)| (name.as_str(), index));
+        Lookup {
+            columns,
+            indices: indices.collect(),
+        }
+    }
+
+    /// The column of `key`; `guess` is the one after the last key's, which it mostly is.
+    fn find(&self, key: &str, guess: usize) -> Option<usize> {
+        match self.columns.get(guess) {
+            Some(name) if name == key => Some(guess),
+            _ => self.indices.get(key).copied(),
+        }
+    }
+}
+
+/// One JSON object, its values as source text.
+pub struct Object<'a> {
+    /// One for each of the plan's columns.
+    pub cells: Vec<Option<&'a str>>,
+    /// The plan's columns in the object's own order.
+    pub order: Vec<usize>,
+    /// Keys that are no columns of the plan.
+    pub others: Vec<(Cow<'a, str>, &'a str)>,
+}
+
+impl<'a> Object<'a> {
+    /// Parses one line.
+    ///
+    /// # Errors
+    /// What is no JSON object, or has a key twice.
+    pub fn parse(line: &'a [u8], lookup: &Lookup<'_>) -> std::result::Result<Object<'a>, Broken> {
+        let broken = |message: String| Broken {
+            at: 0,
+            message,
+            hint: "every line must be one JSON object",
+        };
+        let text = std::str::from_utf8(line).map_err(|_| broken("not UTF-8".to_owned()))?;
+        let mut parser = serde_json::Deserializer::from_str(text);
+        let read = Members(lookup)
+            .read(&mut parser)
+            .and_then(|object| parser.end().map(|()| object));
+        read.map_err(|error| broken(json_fault(&error)))
+    }
+}
+
+/// serde_json's message without "at line 1", which would be a line of the record.
+fn json_fault(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let message = text.split(" at line ").next().unwrap_or(&text);
+    match error.classify() {
+        serde_json::error::Category::Data => message.to_owned(),
+        serde_json::error::Category::Eof => {
+            "the JSON object ends in the middle of the line".to_owned()
+        }
+        _ => format!("not valid JSON at character {}: {message}", error.column()),
+    }
+}
+
+struct Members<'l>(&'l Lookup<'l>);
+
+impl Members<'_> {
+    fn read<'de, D: Deserializer<'de>>(
+        self,
+        deserializer: D,
+    ) -> std::result::Result<Object<'de>, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Members<'_> {
+    type Value = Object<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(
+        self,
+        mut map: A,
+    ) -> std::result::Result<Object<'de>, A::Error> {
+        let columns = self.0.columns.len();
+        let mut object = Object {
+            cells: vec![None; columns],
+            order: Vec::with_capacity(columns),
+            others: Vec::new(),
+        };
+        let mut guess = 0;
+        while let Some(Key(key)) = map.next_key()? {
+            let raw: &RawValue = map.next_value()?;
+            let twice = || A::Error::custom(format!("key \"{key}\" stands twice in one object"));
+            match self.0.find(&key, guess) {
+                Some(index) => {
+                    guess = index + 1;
+                    let Some(cell) = object.cells.get_mut(index) else {
+                        continue;
+                    };
+                    if cell.replace(raw.get()).is_some() {
+                        return Err(twice());
+                    }
+                    object.order.push(index);
+                }
+                None if object.others.iter().any(|(other, _)| *other == key) => return Err(twice()),
+                None => object.others.push((key, raw.get())),
+            }
+        }
+        Ok(object)
+    }
+}
+
+/// A key, borrowed where it has no escapes.
+struct Key<'a>(Cow<'a, str>);
+
+impl<'de> serde::Deserialize<'de> for Key<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Text;
+        impl<'de> Visitor<'de> for Text {
+            type Value = Key<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a key")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> std::result::Result<Self::Value, E> {
+                Ok(Key(Cow::Borrowed(text)))
+            }
+            fn visit_str<E>(self, text: &str) -> std::result::Result<Self::Value, E> {
+                Ok(Key(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}

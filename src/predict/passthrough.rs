@@ -1,0 +1,162 @@
+//! Columns on their way past the model: copied from the input to the output, nothing reinterpreted.
+
+use crate::batch::cell::{Cell, unescape};
+use crate::batch::columns::Layout;
+use crate::batch::plan::{Keep, Plan};
+use crate::batch::write::{csv_cell, json_string};
+
+use super::format::Format;
+use super::rows::{Broken, Row};
+
+/// Which columns are passed through, ready for the hot loop.
+pub struct Passthrough {
+    /// Columns in the source's order, for CSV output and for CSV input.
+    kept: Vec<usize>,
+    is_kept: Vec<bool>,
+    /// Whether keys that the plan does not know are copied to JSON output.
+    others: Others,
+    /// The columns' names as JSON literals.
+    names: Vec<Vec<u8>>,
+    /// The predictions' names, which no copied key may have.
+    reserved: Vec<String>,
+}
+
+/// What happens to a JSON key that the first block did not have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Others {
+    Copied,
+    Ignored,
+    /// The CSV header is already written.
+    Refused,
+}
+
+impl Passthrough {
+    /// The passthrough of `plan` to `output`.
+    pub fn new(plan: &Plan, keep: &Keep, output: Format) -> Passthrough {
+        let others = match (keep, output) {
+            (Keep::None | Keep::List(_), _) => Others::Ignored,
+            (_, Format::Jsonl) => Others::Copied,
+            (_, Format::Csv { .. }) => Others::Refused,
+        };
+        let name = |name: &String| {
+            let mut literal = Vec::new();
+            json_string(&mut literal, name);
+            literal
+        };
+        Passthrough {
+            is_kept: (0..plan.columns.len())
+                .map(|index| plan.kept.contains(&index))
+                .collect(),
+            kept: plan.kept.clone(),
+            others,
+            names: plan.columns.iter().map(name).collect(),
+            reserved: Vec::new(),
+        }
+    }
+
+    /// Keeps later records from bringing a key that a prediction already has.
+    pub fn reserve(&mut self, layout: &Layout) {
+        self.reserved = layout
+            .fields
+            .iter()
+            .map(|field| field.name.clone())
+            .collect();
+    }
+
+    /// Appends the kept cells of `row` with delimiters between them.
+    ///
+    /// # Errors
+    /// A JSON key that has no column in the header.
+    pub fn csv(
+        &self,
+        out: &mut Vec<u8>,
+        row: &Row<'_>,
+        delimiter: u8,
+    ) -> std::result::Result<(), Broken> {
+        if let (Row::Json(object), Others::Refused) = (row, self.others)
+            && let Some((key, _)) = object.others.first()
+        {
+            return Err(Broken {
+                at: 0,
+                message: format!(
+                    "key \"{key}\" appears here first, but the CSV header is already written"
+                ),
+                hint: "--keep LIST names the columns to copy and ignores others; --to jsonl has no header",
+            });
+        }
+        for (position, index) in self.kept.iter().enumerate() {
+            if position > 0 {
+                out.push(delimiter);
+            }
+            match row.cell(*index) {
+                Cell::Text(text) => csv_cell(out, text, delimiter),
+                Cell::Json("null") | Cell::Absent => {}
+                Cell::Json(raw) if raw.starts_with('"') => {
+                    csv_cell(out, unescape(raw).as_bytes(), delimiter)
+                }
+                Cell::Json(raw) => csv_cell(out, raw.as_bytes(), delimiter),
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends the kept cells of `row` as members of an object, each followed by a comma.
+    ///
+    /// # Errors
+    /// A CSV cell that is not UTF-8, which JSON cannot say.
+    pub fn json(&self, out: &mut Vec<u8>, row: &Row<'_>) -> std::result::Result<(), Broken> {
+        match row {
+            Row::Csv(record) => {
+                for index in &self.kept {
+                    let cell = record.get(*index).unwrap_or_default();
+                    let text = std::str::from_utf8(cell).map_err(|_| Broken {
+                        at: 0,
+                        message: "a field to be copied is not UTF-8, which JSON cannot hold".to_owned(),
+                        hint: "convert the file: iconv -f LATIN1 -t UTF-8, or leave the column out with --keep LIST",
+                    })?;
+                    self.member(out, *index, |out| json_string(out, text));
+                }
+            }
+            Row::Json(object) => {
+                for index in object
+                    .order
+                    .iter()
+                    .filter(|index| self.is_kept.get(**index) == Some(&true))
+                {
+                    let raw = object
+                        .cells
+                        .get(*index)
+                        .copied()
+                        .flatten()
+                        .unwrap_or("null");
+                    self.member(out, *index, |out| out.extend_from_slice(raw.as_bytes()));
+                }
+                if self.others == Others::Copied {
+                    for (key, raw) in &object.others {
+                        if self.reserved.iter().any(|name| name == key) {
+                            return Err(Broken {
+                                at: 0,
+                                message: format!(
+                                    "key \"{key}\" appears here first, but a prediction is already called so"
+                                ),
+                                hint: "--keep LIST names the keys to copy and ignores others",
+                            });
+                        }
+                        json_string(out, key);
+                        out.push(b':');
+                        out.extend_from_slice(raw.as_bytes());
+                        out.push(b',');
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn member(&self, out: &mut Vec<u8>, index: usize, value: impl FnOnce(&mut Vec<u8>)) {
+        out.extend_from_slice(self.names.get(index).map_or(b"\"\"", Vec::as_slice));
+        out.push(b':');
+        value(out);
+        out.push(b',');
+    }
+}
