@@ -6,13 +6,17 @@
 )]
 
 use std::ffi::{CString, c_char};
+use std::hash::Hash;
 use std::path::Path;
 use std::ptr::{self, NonNull};
 
 use ort::AsPointer;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::session::{Session as OrtSession, SessionInputValue};
-use ort::value::{DynValue, Tensor as OrtTensor, TensorElementType, TensorRef, ValueType};
+use ort::value::{
+    DynMap, DynValue, IntoTensorElementType, PrimitiveTensorElementType, Tensor as OrtTensor,
+    TensorElementType, TensorRef, ValueType,
+};
 
 use super::onnx::Facts;
 use super::refusal;
@@ -107,7 +111,7 @@ impl Session {
         // CPU provider (onnxruntime.ai/docs/reference/high-level-design.html: "Multiple threads can
         // invoke the Run() method on the same inference session object"), and only that provider is
         // ever registered here. The session is used through its raw pointer, so no two `&mut` of the
-        // wrapper exist. The test `one_session_serves_many_threads` hammers it.
+        // wrapper exist. The test `predict::one_session_serves_many_threads` hammers it.
         let status = unsafe {
             (ort::api().Run)(
                 inner.ptr().cast_mut(),
@@ -210,7 +214,7 @@ fn unreadable(kind: &str) -> Error {
 }
 
 fn read_tensor(value: &DynValue, element: TensorElementType) -> Result<Tensor> {
-    fn array<T: ort::value::PrimitiveTensorElementType + Clone>(
+    fn array<T: PrimitiveTensorElementType + Clone>(
         value: &DynValue,
     ) -> ort::Result<ndarray::ArrayD<T>> {
         value.try_extract_array::<T>().map(|view| view.to_owned())
@@ -262,50 +266,31 @@ fn read_maps(value: DynValue, key: TensorElementType, element: TensorElementType
     let maps = sequence
         .try_extract_sequence::<ort::value::DynMapValueType>()
         .map_err(failed)?;
-    let pairs = |map: &ort::value::DynMap| -> Result<Vec<(MapKey, f64)>> {
-        let text = |pairs: Vec<(String, f64)>| {
-            pairs
-                .into_iter()
-                .map(|(key, value)| (MapKey::Text(key), value))
-                .collect()
-        };
-        let number = |pairs: Vec<(i64, f64)>| {
-            pairs
-                .into_iter()
-                .map(|(key, value)| (MapKey::Number(key), value))
-                .collect()
-        };
-        let narrow = |pairs: Vec<(String, f32)>| {
-            pairs
-                .into_iter()
-                .map(|(key, value)| (key, f64::from(value)))
-                .collect()
-        };
-        let narrow_number = |pairs: Vec<(i64, f32)>| {
-            pairs
-                .into_iter()
-                .map(|(key, value)| (key, f64::from(value)))
-                .collect()
-        };
-        match (key, element) {
-            (TensorElementType::String, TensorElementType::Float32) => {
-                map.try_extract_key_values().map(narrow).map(text)
-            }
-            (TensorElementType::String, TensorElementType::Float64) => {
-                map.try_extract_key_values().map(text)
-            }
-            (TensorElementType::Int64, TensorElementType::Float32) => {
-                map.try_extract_key_values().map(narrow_number).map(number)
-            }
-            (TensorElementType::Int64, TensorElementType::Float64) => {
-                map.try_extract_key_values().map(number)
-            }
-            _ => return Err(unreadable(&format!("map({key}, {element})"))),
-        }
-        .map_err(failed)
+    let pairs: fn(&DynMap) -> ort::Result<Vec<(MapKey, f64)>> = match (key, element) {
+        (TensorElementType::String, TensorElementType::Float32) => read_pairs::<String, f32>,
+        (TensorElementType::String, TensorElementType::Float64) => read_pairs::<String, f64>,
+        (TensorElementType::Int64, TensorElementType::Float32) => read_pairs::<i64, f32>,
+        (TensorElementType::Int64, TensorElementType::Float64) => read_pairs::<i64, f64>,
+        _ => return Err(unreadable(&format!("map({key}, {element})"))),
     };
-    let maps = maps.iter().map(pairs).collect::<Result<Vec<_>>>()?;
+    let maps = maps
+        .iter()
+        .map(pairs)
+        .collect::<ort::Result<Vec<_>>>()
+        .map_err(failed)?;
     Ok(matrix_of(&maps, element == TensorElementType::Float32))
+}
+
+fn read_pairs<K, V>(map: &DynMap) -> ort::Result<Vec<(MapKey, f64)>>
+where
+    K: IntoTensorElementType + Clone + Hash + Eq + Into<MapKey>,
+    V: PrimitiveTensorElementType + Clone + Into<f64>,
+{
+    let pairs = map.try_extract_key_values::<K, V>()?;
+    Ok(pairs
+        .into_iter()
+        .map(|(key, value)| (key.into(), value.into()))
+        .collect())
 }
 
 /// A map's key; numbers sort as numbers.
@@ -315,6 +300,19 @@ enum MapKey {
     Text(String),
 }
 
+impl From<i64> for MapKey {
+    fn from(key: i64) -> Self {
+        MapKey::Number(key)
+    }
+}
+
+impl From<String> for MapKey {
+    fn from(key: String) -> Self {
+        MapKey::Text(key)
+    }
+}
+
+/// Shape `[records, keys]`; float32 where `single`, else float64.
 fn matrix_of(maps: &[Vec<(MapKey, f64)>], single: bool) -> Value {
     let mut keys: Vec<&MapKey> = maps.iter().flatten().map(|(key, _)| key).collect();
     keys.sort();

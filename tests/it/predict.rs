@@ -1,7 +1,7 @@
 //! `mlserve predict`, flag by flag, and what must never make a difference. The predictions were
 //! made with Python's ONNX Runtime; the activations with NumPy in float64.
 
-use crate::run::{Folder, Outcome, predict};
+use crate::run::{Folder, Outcome, predict, repository_file};
 
 const IRIS: &str = "\
 id,sepal length,sepal width,petal length,petal width
@@ -793,6 +793,29 @@ fn the_number_of_jobs_does_not_change_a_byte() {
         assert_eq!(run("2").bytes, one.bytes);
         assert_eq!(run("8").bytes, one.bytes);
         assert_eq!(run("8").bytes, one.bytes, "a second time");
+    }
+}
+
+/// The unsafe sharing of one session in `src/model/session.rs` stands on this.
+#[test]
+fn one_session_serves_many_threads() {
+    for model in ["penguins", "languages", "breast_cancer", "digits", "wine"] {
+        let records = repository_file(&format!("sample_data/{model}.jsonl")).repeat(10);
+        let run = |jobs: &str| {
+            let flags: &[&str] = match model {
+                "wine" => &["--id", "id", "--label", "cultivar"],
+                _ => &[],
+            };
+            let many = &["--jobs", jobs, "--batch-size", "1", "-q"];
+            predict(model, &[flags, many].concat())
+                .given(&records)
+                .run()
+        };
+        let one = run("1");
+        assert_eq!((one.code, one.stderr.as_str()), (0, ""));
+        for _ in 0..3 {
+            assert_eq!(run("16").bytes, one.bytes, "{model}");
+        }
     }
 }
 
