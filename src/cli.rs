@@ -200,7 +200,7 @@ pub struct RunArgs {
     pub explain: bool,
 
     /// Threads that score; by default as many as this process may use
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub jobs: Option<u16>,
 
     /// Records of one run of the model; the last bits of predictions may depend on it
@@ -291,6 +291,9 @@ impl FromStr for Delimiter {
             b"tab" | b"\\t" => Ok(Delimiter(b'\t')),
             [b'"' | b'\n' | b'\r' | 0] => {
                 Err("a delimiter cannot be a quote or a line end".to_owned())
+            }
+            [byte] if byte.is_ascii_alphanumeric() || b".+-".contains(byte) => {
+                Err("a delimiter cannot be a character of numbers or words".to_owned())
             }
             [byte] if byte.is_ascii() => Ok(Delimiter(*byte)),
             _ => Err("expected one ASCII character or \"tab\"".to_owned()),

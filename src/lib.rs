@@ -1,11 +1,32 @@
 //! mlserve: puts trained models (ONNX) to work.
 //!
-//! For the program, its tests, benches and fuzz targets; no promise of a stable API.
+//! This is the inside of the program, open to its tests, benches and fuzz targets; there is no
+//! promise of a stable API.
 //!
-//! Imports go one way, down:
+//! # The way of the data
+//!
+//! ```text
+//! predict   file|stdin -> blocks -> [ rows -> plan -> groups -> Model::run -> fields -> text ] -> sink
+//!                                   '------- one worker, one pass, nothing shared -------'
+//! inspect   file -> facts -> signature -> text | JSON            (no session needed)
+//! ```
+//!
+//! # Layout
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`error`] | the one error type: place, message, hint, exit code |
+//! | [`model`] | everything that knows ONNX and ONNX Runtime: facts, signature, session, runtime |
+//! | [`batch`] | records to tensors and back: plan, cells, groups, fields; knows neither files nor HTTP |
+//! | [`predict`] | the command: sources, blocks, order, output |
+//! | [`inspect`] | the command: text, JSON, check, examples |
+//! | [`cli`] | the clap types: help, man pages, completions |
+//!
+//! Imports go one way, down, which `tests/it/layers.rs` checks:
 //!
 //! ```text
 //! main -> predict | inspect -> batch -> model -> error
+//!                 (cli)
 //! ```
 
 pub mod batch;

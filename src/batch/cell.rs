@@ -57,7 +57,7 @@ impl Reason {
             Reason::Missing => "missing",
             Reason::QuotedNumber => "a number in quotes",
             Reason::NotUtf8 => "not UTF-8",
-            Reason::HasNul => "cut by a NUL character",
+            Reason::HasNul => "text with a NUL character",
             Reason::NotAList => "not nested lists",
             Reason::WrongShape => "of another shape",
         }

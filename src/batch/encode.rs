@@ -2,6 +2,8 @@
 //!
 //! Knows cells, not where they come from. A record is taken whole or not at all.
 
+use std::fmt;
+
 use ndarray::{ArrayD, IxDyn};
 
 use crate::model::dtype::Dtype;
@@ -32,6 +34,28 @@ pub struct Fault {
     pub expected: String,
     /// The cell as it was found, for people.
     pub found: String,
+}
+
+impl fmt::Display for Fault {
+    /// `column "age": expected a number (float32), found "n/a"`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Fault {
+            column,
+            reason,
+            expected,
+            found,
+        } = self;
+        write!(f, "column \"{column}\": expected {expected}, found ")?;
+        match reason {
+            Reason::Missing => f.write_str("nothing"),
+            Reason::WrongShape => write!(f, "lists of another shape: {found}"),
+            Reason::HasNul => write!(f, "{found}, which holds a NUL character"),
+            Reason::OutOfRange | Reason::NotUtf8 => {
+                write!(f, "{found}, which is {}", reason.words())
+            }
+            _ => f.write_str(found),
+        }
+    }
 }
 
 /// Collects records until they are taken as groups.

@@ -45,13 +45,15 @@ pub struct Header {
     /// For each column whether the first record holds a JSON list there; empty where no record was
     /// seen.
     pub lists: Vec<bool>,
+    /// Whether later records may have columns that are not listed here, as JSON objects do.
+    pub open: bool,
 }
 
 impl From<Vec<String>> for Header {
     fn from(columns: Vec<String>) -> Self {
         Header {
             columns,
-            lists: Vec::new(),
+            ..Header::default()
         }
     }
 }

@@ -34,7 +34,11 @@ impl Plan {
         rules: &Rules,
         place: &str,
     ) -> Result<Plan> {
-        let Header { columns, lists } = header.into();
+        let Header {
+            mut columns,
+            lists,
+            open,
+        } = header.into();
         reject_duplicates(&columns, place)?;
         if signature.inputs.is_empty() {
             return Err(
@@ -57,7 +61,7 @@ impl Plan {
         };
         planner.check_flags()?;
         let batch = batch_axis(signature, |input| planner.set_text(input).is_some());
-        let feeds = planner.feeds(batch)?;
+        let mut feeds = planner.feeds(batch)?;
         let batch = if planner.has_sized_state(batch) {
             BatchAxis::Fixed(1)
         } else {
@@ -68,6 +72,11 @@ impl Plan {
             .filter(|index| !used.contains(index))
             .collect();
         let kept = planner.kept(&unused)?;
+        if open {
+            feeds
+                .iter_mut()
+                .for_each(|feed| await_columns(feed, &mut columns));
+        }
         Ok(Plan {
             feeds,
             unused,
@@ -562,6 +571,19 @@ impl ForElement for CheckText<'_> {
             read::<T>(Cell::Text(self.value.as_bytes()), &CellRules::default()),
             Ok(Some(_))
         )
+    }
+}
+
+/// Gives each absent source a column of its name, which later records may have.
+fn await_columns(feed: &mut Feed, columns: &mut Vec<String>) {
+    let sources = match &mut feed.how {
+        How::Cells { sources, .. } => sources.as_mut_slice(),
+        How::List { source, .. } => std::slice::from_mut(source),
+        How::Once(_) => &mut [],
+    };
+    for source in sources.iter_mut().filter(|source| source.column.is_none()) {
+        source.column = Some(columns.len());
+        columns.push(source.name.clone());
     }
 }
 

@@ -122,7 +122,7 @@ impl<R: Read> Cutter<R> {
                 if scan.in_quotes {
                     return Err(self.unclosed(&scan));
                 }
-                scan.take_unended(self.pending());
+                scan.take_unended(self.pending(), self.format);
                 break;
             }
             if self.pending().len() - scan.end > MOST_RECORD_BYTES {
@@ -196,6 +196,14 @@ fn reject_encodings(name: &str, start: &[u8]) -> Result<()> {
             "zstd-compressed",
             format!("zstdcat {name} | mlserve predict MODEL"),
         ),
+        [b'B', b'Z', b'h', b'1'..=b'9', 0x31, ..] => (
+            "bzip2-compressed",
+            format!("bzcat {name} | mlserve predict MODEL"),
+        ),
+        [0xfd, b'7', b'z', b'X', b'Z', ..] => (
+            "xz-compressed",
+            format!("xzcat {name} | mlserve predict MODEL"),
+        ),
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => (
             "UTF-16 text",
             format!("iconv -f UTF-16 -t UTF-8 {name} | mlserve predict MODEL"),
@@ -226,6 +234,9 @@ struct Scan {
     /// Bytes that belong to whole records.
     end: usize,
     records: usize,
+    /// Where the line or record that is not at its end starts; what lies between `end` and here is
+    /// blank.
+    start: usize,
     /// Where the search goes on.
     at: usize,
     in_quotes: bool,
@@ -252,7 +263,7 @@ impl Scan {
             return None;
         };
         self.at += found + 1;
-        self.end_record(text);
+        self.end_record(text, Format::Jsonl);
         Some(())
     }
 
@@ -286,7 +297,7 @@ impl Scan {
         match rest.get(found) {
             Some(b'"') => {
                 let before = at.checked_sub(1).and_then(|before| text.get(before));
-                self.in_quotes = self.starts_record(text, at) || before == Some(&delimiter);
+                self.in_quotes = at == self.start || before == Some(&delimiter);
                 self.at = at + 1;
             }
             Some(b'\r') => match rest.get(found + 1) {
@@ -294,29 +305,24 @@ impl Scan {
                     self.at = at;
                     return None;
                 }
-                Some(b'\n') => self.finish(text, at + 2),
-                _ => self.finish(text, at + 1),
+                Some(b'\n') => self.finish(text, at + 2, delimiter),
+                _ => self.finish(text, at + 1, delimiter),
             },
-            _ => self.finish(text, at + 1),
+            _ => self.finish(text, at + 1, delimiter),
         }
         Some(())
     }
 
-    fn finish(&mut self, text: &[u8], end: usize) {
+    fn finish(&mut self, text: &[u8], end: usize, delimiter: u8) {
         self.at = end;
-        self.end_record(text);
-    }
-
-    /// Whether only line ends lie between the end of the last record and `at`.
-    fn starts_record(&self, text: &[u8], at: usize) -> bool {
-        let before = text.get(self.end..at).unwrap_or_default();
-        before.iter().all(|byte| matches!(byte, b'\n' | b'\r'))
+        self.end_record(text, Format::Csv { delimiter });
     }
 
     /// Counts what lies before `at` as a record, unless it is a blank line.
-    fn end_record(&mut self, text: &[u8]) {
-        let record = text.get(self.end..self.at).unwrap_or_default();
-        if !is_blank(record) {
+    fn end_record(&mut self, text: &[u8], format: Format) {
+        let record = text.get(self.start..self.at).unwrap_or_default();
+        self.start = self.at;
+        if !is_blank(record, format) {
             self.records += 1;
             self.end = self.at;
         } else if self.records > 0 {
@@ -326,18 +332,21 @@ impl Scan {
     }
 
     /// The last record may lack its line end.
-    fn take_unended(&mut self, text: &[u8]) {
+    fn take_unended(&mut self, text: &[u8], format: Format) {
         self.at = text.len();
-        self.end_record(text);
+        self.end_record(text, format);
         if self.records > 0 {
             self.end = text.len();
         }
     }
 }
 
-/// A line without content; blanks count as content in CSV, where they may be a field.
-fn is_blank(line: &[u8]) -> bool {
-    line.iter().all(|byte| matches!(byte, b'\n' | b'\r'))
+/// A line without content; in CSV blanks are content, for they may be a field.
+fn is_blank(line: &[u8], format: Format) -> bool {
+    match format {
+        Format::Csv { .. } => line.iter().all(|byte| matches!(byte, b'\n' | b'\r')),
+        Format::Jsonl => line.trim_ascii().is_empty(),
+    }
 }
 
 #[cfg(test)]
@@ -431,6 +440,20 @@ mod tests {
     }
 
     #[test]
+    fn a_million_blank_lines_are_no_records_and_no_work() {
+        let text = [b"\n".repeat(1_000_000).as_slice(), b"a\n"].concat();
+        let found = blocks(&text, usize::MAX, 1);
+        assert_eq!(
+            found.iter().map(|block| block.records).collect::<Vec<_>>(),
+            [1]
+        );
+        let mut cutter =
+            Cutter::new(&b"{}\n  \n{}\n"[..], "t", |_| Format::Jsonl).expect("a cutter");
+        let block = cutter.next_block(9).expect("no fault").expect("a block");
+        assert_eq!(block.records, 2);
+    }
+
+    #[test]
     fn a_block_knows_the_line_it_starts_on() {
         let found = blocks(b"a\n\"b\nb\"\r\nc\rd\n\ne", usize::MAX, 1);
         let lines: Vec<u64> = found.iter().map(|block| block.first_line).collect();
@@ -444,6 +467,8 @@ mod tests {
             (&b"\x1f\x8b\x08\x00"[..], "gzip"),
             (b"\x28\xb5\x2f\xfd", "zstd"),
             (b"\xff\xfea\0", "UTF-16"),
+            (b"BZh91AY", "bzip2"),
+            (b"\xfd7zXZ\0", "xz"),
             (b"PAR1", "Parquet"),
         ] {
             let error = Cutter::new(start, "x", |_| CSV)

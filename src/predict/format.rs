@@ -37,11 +37,12 @@ impl Format {
         }
     }
 
-    /// The format that the first bytes of a source look like: an object starts JSONL, a first line
-    /// with tabs and no comma is TSV, all else is CSV.
+    /// The format that the first bytes of a source look like: an object starts JSONL (an array too,
+    /// which is then refused in words that help), a first line with tabs and no comma is TSV, all else
+    /// is CSV.
     pub fn of_bytes(start: &[u8]) -> Format {
         let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
-        if start.trim_ascii_start().first() == Some(&b'{') {
+        if let Some(b'{' | b'[') = start.trim_ascii_start().first() {
             return Format::Jsonl;
         }
         let line = start
@@ -100,6 +101,7 @@ mod tests {
         for (start, format) in [
             (&b"{\"a\": 1}\n"[..], Format::Jsonl),
             (b"\xef\xbb\xbf  {\"a\": 1}", Format::Jsonl),
+            (b"[{\"a\": 1}]", Format::Jsonl),
             (b"a\tb\n1,5\t2\n", TSV),
             (b"a,b\tc\n", CSV),
             (b"text\n", CSV),

@@ -2,47 +2,71 @@
 //!
 //! The only process-wide state of the program, for a signal concerns the process.
 
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
+
+#[cfg(unix)]
+use crate::error::Error;
 
 /// The temporary file to remove.
 static UNFINISHED: Mutex<Option<PathBuf>> = Mutex::new(None);
 
-/// From now on a signal removes the file at `path`.
-pub fn remove_on_signal(path: &Path) {
-    set(Some(path.to_owned()));
+/// Calls `create`, and from then on a signal removes the file that it made. A signal in between has
+/// to wait.
+pub fn remove_on_signal<T>(
+    create: impl FnOnce() -> io::Result<T>,
+    path: impl Fn(&T) -> &Path,
+) -> io::Result<T> {
+    let mut unfinished = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner);
+    let created = create()?;
+    *unfinished = Some(path(&created).to_owned());
+    Ok(created)
 }
 
 /// The file is finished or gone: a signal removes nothing.
 pub fn nothing_to_remove() {
-    set(None);
-}
-
-fn set(path: Option<PathBuf>) {
-    if let Ok(mut unfinished) = UNFINISHED.lock() {
-        *unfinished = path;
-    }
+    *UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner) = None;
 }
 
 /// Starts the thread that waits for signals. It needs no cooperation of the threads that read,
 /// score or write, any of which may be blocked for ever.
 #[cfg(unix)]
 pub fn watch() {
-    use signal_hook::consts::{SIGINT, SIGTERM};
-    let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]) else {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    // What was ignored when the program started stays ignored: `nohup` and `&` rely on it.
+    let ignored = ignored();
+    let wanted = [SIGHUP, SIGINT, SIGTERM]
+        .into_iter()
+        .filter(|signal| ignored >> (signal - 1) & 1 == 0);
+    let Ok(mut signals) = signal_hook::iterator::Signals::new(wanted) else {
         return; // Without the handler the system's own takes its place: the process ends.
     };
-    std::thread::spawn(move || {
-        if let Some(signal) = signals.forever().next()
-            && let Ok(unfinished) = UNFINISHED.lock()
-        {
+    let wait = move || {
+        if let Some(signal) = signals.forever().next() {
+            let unfinished = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(path) = unfinished.as_deref() {
                 let _ = std::fs::remove_file(path);
             }
-            // Still locked, so that no other file can take its place before the end.
-            std::process::exit(crate::error::Error::Signal(signal).exit_code());
+            // Still locked, so that no other file can take its place; and at once, without the exit
+            // handlers of a runtime that other threads are in the middle of.
+            signal_hook::low_level::exit(Error::Signal(signal).exit_code());
         }
-    });
+    };
+    // Where no thread can be had, the run itself is about to say so.
+    let _ = std::thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(wait);
+}
+
+/// The set of ignored signals, signal 1 as the lowest bit; where the system has no /proc, the hang-up
+/// alone, which is then left to the system.
+#[cfg(unix)]
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(1)
 }
 
 #[cfg(not(unix))]

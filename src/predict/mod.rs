@@ -4,13 +4,12 @@
 //! source -> cut (blocks) -> order ( score: rows -> encode -> Model::run -> layout -> text ) -> sink
 //! ```
 
-#![expect(clippy::print_stdout, reason = "--explain is a result")]
-
 pub mod cut;
 pub mod explain;
 pub mod feeder;
 pub mod first;
 pub mod format;
+pub mod hint;
 pub mod interrupt;
 pub mod object;
 pub mod opened;
@@ -77,17 +76,12 @@ fn score(options: &Options) -> Result<()> {
     scored?;
     sink.finish()?;
     warn_of_missing(&model, &progress);
-    progress.close(
-        options
-            .output
-            .as_ref()
-            .map(|path| path.display().to_string())
-            .as_deref(),
-    );
+    progress.close(options.output.as_deref());
     Ok(())
 }
 
 fn explain(paths: &[PathBuf], facts: &onnx::Facts, options: &Options) -> Result<()> {
+    let mut stdout = Sink::open(None)?;
     for path in paths {
         let Some(opened) = Opened::new(path, &facts.signature, options)? else {
             continue;
@@ -95,12 +89,10 @@ fn explain(paths: &[PathBuf], facts: &onnx::Facts, options: &Options) -> Result<
         let to = options.output_format.of(opened.format);
         let mut layout = Layout::declared(&facts.signature, opened.plan.batch, &options.wanted)?;
         layout.avoid(&opened.plan.kept_names());
-        print!(
-            "{}",
-            explain::text(&opened.name, opened.format, to, &opened.plan, &layout)
-        );
+        let text = explain::text(&opened.name, opened.format, to, &opened.plan, &layout);
+        stdout.write(text.as_bytes())?;
     }
-    Ok(())
+    stdout.finish()
 }
 
 /// Some models give an answer for a missing value that means nothing; the user must know.

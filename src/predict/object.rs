@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use super::rows::Broken;
@@ -53,32 +54,60 @@ impl<'a> Object<'a> {
     /// # Errors
     /// What is no JSON object, or has a key twice.
     pub fn parse(line: &'a [u8], lookup: &Lookup<'_>) -> std::result::Result<Object<'a>, Broken> {
-        let broken = |message: String| Broken {
+        let text = std::str::from_utf8(line).map_err(|_| Broken {
             at: 0,
-            message,
-            hint: "every line must be one JSON object",
-        };
-        let text = std::str::from_utf8(line).map_err(|_| broken("not UTF-8".to_owned()))?;
+            message: "not UTF-8".to_owned(),
+            hint: "JSON is UTF-8: iconv -f LATIN1 -t UTF-8 converts the file",
+        })?;
         let mut parser = serde_json::Deserializer::from_str(text);
         let read = Members(lookup)
             .read(&mut parser)
             .and_then(|object| parser.end().map(|()| object));
-        read.map_err(|error| broken(json_fault(&error)))
+        read.map_err(|error| broken(&error))
     }
 }
 
-/// serde_json's message without "at line 1", which would be a line of the record.
-fn json_fault(error: &serde_json::Error) -> String {
+/// What serde_json says about a line, without its "at line 1", which would be a line of the record.
+fn broken(error: &serde_json::Error) -> Broken {
     let text = error.to_string();
     let message = text.split(" at line ").next().unwrap_or(&text);
-    match error.classify() {
-        serde_json::error::Category::Data => message.to_owned(),
-        serde_json::error::Category::Eof => {
-            "the JSON object ends in the middle of the line".to_owned()
-        }
-        _ => format!("not valid JSON at character {}: {message}", error.column()),
+    let (message, hint) = match error.classify() {
+        Category::Data if message.ends_with(TWICE) => (message.to_owned(), "a key names one value"),
+        Category::Data => (wrong_type(message), ONE_OBJECT),
+        Category::Eof => (
+            "the JSON object ends in the middle of the line".to_owned(),
+            ONE_OBJECT,
+        ),
+        Category::Syntax | Category::Io => (
+            format!("not valid JSON at character {}: {message}", error.column()),
+            "every line must be one JSON object",
+        ),
+    };
+    Broken {
+        at: 0,
+        message,
+        hint,
     }
 }
+
+/// `expected a JSON object, found a list`, from serde's "invalid type: sequence, expected ...".
+fn wrong_type(message: &str) -> String {
+    let found = message
+        .strip_prefix("invalid type: ")
+        .and_then(|rest| rest.split(", expected").next());
+    match found {
+        Some("sequence") => "expected a JSON object, found a list".to_owned(),
+        Some(found) => format!("expected a JSON object, found {found}"),
+        None => message.to_owned(),
+    }
+}
+
+/// For arrays and for objects over several lines.
+const ONE_OBJECT: &str =
+    "every line must be one JSON object; jq -c . and jq -c '.[]' make such lines";
+
+/// The end of the message about a double key.
+const TWICE: &str = "stands twice in one object";
 
 struct Members<'l>(&'l Lookup<'l>);
 
@@ -111,7 +140,7 @@ impl<'de> Visitor<'de> for Members<'_> {
         let mut guess = 0;
         while let Some(Key(key)) = map.next_key()? {
             let raw: &RawValue = map.next_value()?;
-            let twice = || A::Error::custom(format!("key \"{key}\" stands twice in one object"));
+            let twice = || A::Error::custom(format!("key \"{key}\" {TWICE}"));
             match self.0.find(&key, guess) {
                 Some(index) => {
                     guess = index + 1;
@@ -123,12 +152,23 @@ impl<'de> Visitor<'de> for Members<'_> {
                     }
                     object.order.push(index);
                 }
-                None if object.others.iter().any(|(other, _)| *other == key) => return Err(twice()),
                 None => object.others.push((key, raw.get())),
             }
         }
-        Ok(object)
+        match first_double(&object.others) {
+            Some(key) => Err(A::Error::custom(format!("key \"{key}\" {TWICE}"))),
+            None => Ok(object),
+        }
     }
+}
+
+/// A key that stands twice. Sorted, because objects of 100,000 unused keys are sent to servers.
+fn first_double<'a>(members: &[(Cow<'a, str>, &str)]) -> Option<Cow<'a, str>> {
+    let mut keys: Vec<&Cow<'a, str>> = members.iter().map(|(key, _)| key).collect();
+    keys.sort_unstable();
+    let neighbours = keys.iter().zip(keys.iter().skip(1));
+    let mut doubles = neighbours.filter(|(a, b)| a == b);
+    doubles.next().map(|(key, _)| Cow::clone(key))
 }
 
 /// A key, borrowed where it has no escapes.

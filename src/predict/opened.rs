@@ -49,6 +49,7 @@ impl Opened {
                     Header {
                         columns: numbers.collect(),
                         lists,
+                        open: false,
                     },
                     Some(block),
                 )
@@ -58,7 +59,14 @@ impl Opened {
                 let block = block.ok_or_else(|| empty(&name, "a header line"))?;
                 let columns = rows::header(&block, delimiter, &name)?;
                 let lists = rows::lists(cutter.peek()?, delimiter);
-                (Header { columns, lists }, None)
+                (
+                    Header {
+                        columns,
+                        lists,
+                        open: false,
+                    },
+                    None,
+                )
             }
             Format::Jsonl => {
                 let Some(block) = cutter.next_block(options.batch_size)? else {

@@ -1,11 +1,7 @@
 //! What a person sees while a run goes on, on standard error: a bar, notes, and one closing line.
 
-#![expect(
-    clippy::print_stderr,
-    reason = "notes are for people and go to standard error"
-)]
-
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -61,7 +57,9 @@ impl Progress {
     /// Says something about the run that is neither a result nor an error.
     pub fn note(&self, text: &str) {
         if !self.quiet {
-            self.bar.suspend(|| eprintln!("{}", escape_controls(text)));
+            // A note that nobody can read is no reason to fail.
+            let write = || writeln!(io::stderr(), "{}", escape_controls(text));
+            let _ = self.bar.suspend(write);
         }
     }
 
@@ -71,7 +69,7 @@ impl Progress {
     }
 
     /// The closing line: rows, seconds, rows/s, missing values, output path.
-    pub fn close(&self, output: Option<&str>) {
+    pub fn close(&self, output: Option<&Path>) {
         self.clear();
         let rows = if self.records == 1 { "row" } else { "rows" };
         let mut line = format!(
@@ -92,7 +90,7 @@ impl Progress {
             ));
         }
         if let Some(path) = output {
-            line.push_str(&format!(", written to {path}"));
+            line.push_str(&format!(", written to {}", path.display()));
         }
         self.note(&line);
     }

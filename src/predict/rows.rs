@@ -167,7 +167,10 @@ fn is_list(value: &[u8]) -> bool {
 /// # Errors
 /// The first line that is no object.
 pub fn keys(block: &Block) -> std::result::Result<Header, Broken> {
-    let mut header = Header::default();
+    let mut header = Header {
+        open: true,
+        ..Header::default()
+    };
     let mut seen = HashSet::new();
     let nothing = Lookup::new(&[]);
     let mut at = 0;

@@ -1,6 +1,5 @@
 //! One worker's job: a block of text in, the text of its predictions out, in one pass.
 
-use crate::batch::cell::Reason;
 use crate::batch::columns::Layout;
 use crate::batch::encode::{Encoder, Fault, Group, Missing};
 use crate::batch::plan::Plan;
@@ -12,6 +11,7 @@ use crate::model::tensor::Tensor;
 
 use super::cut::Block;
 use super::format::Format;
+use super::hint;
 use super::passthrough::Passthrough;
 use super::rows::{self, Broken, line_of};
 
@@ -105,23 +105,26 @@ impl Scorer<'_> {
         (0..group.records).find_map(|record| {
             let alone = group.only(record, &counts, self.intake.plan.batch);
             let failure = self.model.run(&alone.inputs).err()?;
-            let line = line_of(block, encoded.starts.get(base + record).copied().unwrap_or_default());
-            let message = failure.report().map_or(String::new(), |report| report.message.clone());
+            let start = encoded.starts.get(base + record).copied();
+            let line = line_of(block, start.unwrap_or_default());
+            let message = failure.report().map_or("", |report| &report.message);
             let message = message.replace("on this batch", "on this record");
-            Some(
-                Error::data(self.intake.place(line), message)
-                    .hint("the model itself refuses this record: a category that it has not seen in training, or a value out of its range"),
-            )
+            Some(Error::data(self.intake.place(line), message).hint(hint::REFUSED))
         })
     }
 
     fn write(&self, text: &mut Vec<u8>, kept: &[u8], outputs: &[Tensor], record: usize) {
+        let start = text.len();
         match self.intake.to {
             Format::Csv { .. } => {
                 text.extend_from_slice(kept);
                 let mut first = self.intake.plan.kept.is_empty();
                 for (field, values) in self.layout.fields.iter().zip(outputs) {
                     csv_field(text, field, values, record, &self.style, &mut first);
+                }
+                if text.len() == start {
+                    // Readers skip blank lines, and the record with them.
+                    text.extend_from_slice(b"\"\"");
                 }
             }
             Format::Jsonl => {
@@ -193,11 +196,8 @@ impl Intake {
             Flaw::Broken(broken) => broken_error(&self.source, block, &broken),
             Flaw::Fault(at, fault) => {
                 let place = self.place(line_of(block, at));
-                let error = Error::data(place, fault_text(&fault));
-                match fault_hint(&fault, self.dtype_of(&fault.column)) {
-                    hint if hint.is_empty() => error,
-                    hint => error.hint(hint),
-                }
+                Error::data(place, fault.to_string())
+                    .hint(hint::for_fault(&fault, self.dtype_of(&fault.column)))
             }
         }
     }
@@ -240,57 +240,5 @@ enum Flaw {
 impl From<Broken> for Flaw {
     fn from(broken: Broken) -> Self {
         Flaw::Broken(broken)
-    }
-}
-
-/// `column "age": expected a number (float32), found "n/a"`.
-fn fault_text(fault: &Fault) -> String {
-    let Fault {
-        column,
-        reason,
-        expected,
-        found,
-    } = fault;
-    let found = match reason {
-        Reason::Missing => "nothing".to_owned(),
-        Reason::OutOfRange => format!("{found}, which is out of range"),
-        Reason::NotUtf8 => format!("{found}, which is not UTF-8"),
-        Reason::HasNul => format!("{found}, which holds a NUL character"),
-        Reason::WrongShape => format!("lists of another shape: {found}"),
-        _ => found.clone(),
-    };
-    format!("column \"{column}\": expected {expected}, found {found}")
-}
-
-/// What to do about a cell.
-fn fault_hint(fault: &Fault, dtype: Option<Dtype>) -> String {
-    let Fault {
-        column,
-        reason,
-        found,
-        ..
-    } = fault;
-    let has_nan = dtype.is_some_and(Dtype::is_float);
-    let bare = found.trim_matches('"');
-    match reason {
-        Reason::Missing if has_nan => String::new(),
-        Reason::Missing => format!(
-            "{} has no missing value; --fill '{column}=VALUE' gives it one",
-            dtype.map_or("this input", Dtype::name)
-        ),
-        Reason::NotANumber | Reason::NotAnInteger
-            if has_nan
-                && bare.len() < 20
-                && found.starts_with('"')
-                && !bare.contains([',', '\'']) =>
-        {
-            format!("--missing '{bare}' scores it as missing")
-        }
-        Reason::QuotedNumber => "--lenient accepts numbers in quotes".to_owned(),
-        Reason::NotUtf8 => "convert the file: iconv -f LATIN1 -t UTF-8".to_owned(),
-        Reason::NotAList | Reason::WrongShape => {
-            "mlserve inspect MODEL --example jsonl prints a record that fits".to_owned()
-        }
-        _ => String::new(),
     }
 }

@@ -33,7 +33,7 @@ impl Sink {
     /// # Errors
     /// [`Error::Io`] where the folder or the file cannot be written.
     pub fn open(path: Option<&Path>) -> Result<Sink> {
-        let Some(path) = path.filter(|path| path.as_os_str() != "-") else {
+        let Some(path) = path.filter(|path| !is_stdout(path)) else {
             return Ok(Sink {
                 target: Target::Stdout,
                 name: "stdout".to_owned(),
@@ -41,9 +41,6 @@ impl Sink {
         };
         let name = path.display().to_string();
         let target = open_target(path).map_err(|source| Error::io(name.as_str(), &source))?;
-        if let Target::Temporary { file, .. } = &target {
-            interrupt::remove_on_signal(file.path());
-        }
         Ok(Sink { target, name })
     }
 
@@ -90,9 +87,23 @@ impl Sink {
     }
 }
 
+/// The names of standard output. Opening them anew would write over what is there already.
+fn is_stdout(path: &Path) -> bool {
+    ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"]
+        .contains(&path.to_str().unwrap_or_default())
+}
+
 /// A regular file, also behind a symbolic link, is replaced as a whole; anything else is written
 /// through.
 fn open_target(path: &Path) -> io::Result<Target> {
+    let is_device = path.starts_with("/dev") || path.starts_with("/proc");
+    if is_device || fs::metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir()) {
+        // Appending, so that what another program has written to the same open file stays.
+        return OpenOptions::new()
+            .append(true)
+            .open(path)
+            .map(Target::Through);
+    }
     let path = match fs::canonicalize(path) {
         Ok(real) => real,
         Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::read_link(path) {
@@ -103,25 +114,15 @@ fn open_target(path: &Path) -> io::Result<Target> {
         Err(error) => return Err(error),
     };
     let existing = fs::metadata(&path).ok();
-    match &existing {
-        Some(meta) if meta.is_dir() => {
-            return Err(io::Error::other("expected a file, found a folder"));
-        }
-        Some(meta) if !meta.is_file() => {
-            return OpenOptions::new()
-                .write(true)
-                .open(&path)
-                .map(Target::Through);
-        }
-        _ => {}
+    if existing.as_ref().is_some_and(fs::Metadata::is_dir) {
+        return Err(io::Error::other("expected a file, found a folder"));
     }
     let folder = folder_of(&path);
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
     let mut builder = tempfile::Builder::new();
-    let prefix = format!(".{name}.");
-    builder.prefix(&prefix).suffix(".tmp");
+    builder.prefix(".mlserve.").suffix(".tmp");
     let permissions = existing.map(|meta| meta.permissions());
-    let file = create(&builder, folder, permissions)?;
+    let create = || create(&builder, folder, permissions);
+    let file = interrupt::remove_on_signal(create, NamedTempFile::path)?;
     Ok(Target::Temporary { file, path })
 }
 

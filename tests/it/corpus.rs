@@ -74,7 +74,7 @@ const BROKEN: [(&str, &str); 34] = [
     ),
     (
         "dangling_input.onnx",
-        "ONNX Runtime VERSION cannot load it: Invalid model. Node input 'W' is not a graph input, initializer, or output of a previous node.",
+        "ONNX Runtime VERSION cannot load it: Invalid model. Node input 'W' is not a graph input, initializer, or output of a previous node",
     ),
     ("empty.onnx", "not an ONNX model: the file is empty"),
     (

@@ -163,7 +163,7 @@ const CELLS: [Case; 15] = [
         flags: &[],
         input: b"class,sex,age\n1st,male,40\n2nd,female,2\nfourth,female,2\n1st,male,40\n",
         code: 1,
-        stderr: "stdin:4: ONNX Runtime failed on this record: Unknown Category and zeros = 0.\n\
+        stderr: "stdin:4: ONNX Runtime failed on this record: Unknown Category and zeros = 0\n\
                  hint: the model itself refuses this record: a category that it has not seen in training, or a value out of its range",
     },
 ];
@@ -208,7 +208,7 @@ const RECORDS: [Case; 12] = [
         input: b"{\"a\":1,\"b\":2,\"c\":3,\"d\":4,\"b\":2}\n",
         code: 1,
         stderr: "stdin:1: key \"b\" stands twice in one object\n\
-                 hint: every line must be one JSON object",
+                 hint: a key names one value",
     },
     Case {
         what: "a key twice that the model does not consume",
@@ -217,7 +217,7 @@ const RECORDS: [Case; 12] = [
         input: b"{\"sex\":\"male\",\"x\":1,\"x\":2}\n",
         code: 1,
         stderr: "stdin:1: key \"x\" stands twice in one object\n\
-                 hint: every line must be one JSON object",
+                 hint: a key names one value",
     },
     Case {
         what: "text that is no JSON",
@@ -243,8 +243,8 @@ const RECORDS: [Case; 12] = [
         flags: &["--from", "jsonl"],
         input: b"[1,2,3,4]\n",
         code: 1,
-        stderr: "stdin:1: invalid type: sequence, expected a JSON object\n\
-                 hint: every line must be one JSON object",
+        stderr: "stdin:1: expected a JSON object, found a list\n\
+                 hint: every line must be one JSON object; jq -c . and jq -c '.[]' make such lines",
     },
     Case {
         what: "CSV that was called JSONL",
@@ -554,7 +554,7 @@ fn what_clap_refuses_is_usage_too() {
         ),
         (
             &["--jobs", "0"],
-            "error: invalid value '0' for '--jobs <N>': 0 is not in 1..=65535",
+            "error: invalid value '0' for '--jobs <N>': 0 is not in 1..=1024",
         ),
         (
             &["--batch-size", "0"],

@@ -38,6 +38,7 @@ fn signature(inputs: &str) -> Signature {
 fn header(columns: &str) -> Header {
     let columns: Vec<&str> = columns.split(',').collect();
     Header {
+        open: false,
         lists: columns.iter().map(|name| name.starts_with('[')).collect(),
         columns: columns
             .iter()
@@ -263,6 +264,24 @@ fn features_named_by_the_model_are_found_wherever_they_stand() {
         ..Rules::default()
     };
     assert_eq!(plan(&matrix, "a,c", &allowed), "X<-missing,a");
+}
+
+#[test]
+fn a_key_that_only_later_objects_have_is_waited_for() {
+    let model = signature("a:float32[?,1] b:float32[?,1]");
+    let allowed = Rules {
+        allow_missing_columns: true,
+        ..Rules::default()
+    };
+    let open = Header {
+        open: true,
+        ..header("id,a")
+    };
+    let plan = Plan::new(&model, open, &allowed, "t.jsonl").expect("a plan");
+    assert_eq!(plan.columns, ["id", "a", "b"]);
+    assert_eq!(plan.kept_names(), ["id"]);
+    let origins: Vec<String> = plan.feeds.iter().map(|feed| origin(&feed.how)).collect();
+    assert_eq!(origins, ["a", "b"]);
 }
 
 #[test]
