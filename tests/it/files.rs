@@ -326,3 +326,56 @@ fn a_limit_counts_the_records_of_all_files() {
     let folder = Folder::with(&[("four.csv", FOUR)]);
     labels(&folder, &["four.csv", "--limit", "3"]).prints("label\nsetosa\nvirginica\nsetosa\n");
 }
+
+/// What a shell line with `$BIN` and `$M` (the program and a model) prints and exits with.
+fn shell(folder: &Folder, script: &str) -> (i32, String) {
+    let output = Command::new("sh")
+        .args(["-c", script])
+        .env("BIN", env!("CARGO_BIN_EXE_mlserve"))
+        .env("M", crate::run::model_path("iris"))
+        .env("MLSERVE_CACHE_DIR", env!("CARGO_TARGET_TMPDIR"))
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let code = output.status.code().unwrap_or(-1);
+    (code, String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[test]
+fn streams_that_are_closed_or_full_are_no_panic() {
+    let folder = Folder::with(&[("four.csv", FOUR)]);
+    for (script, code) in [
+        ("$BIN predict $M four.csv -o out.csv 2>&-", 0),
+        ("$BIN predict $M four.csv -o out.csv 2>/dev/full", 0),
+        ("$BIN predict $M four.csv --keep nope 2>&-", 2),
+        ("$BIN predict $M four.csv --explain >/dev/full", 4),
+        ("$BIN predict $M four.csv -q >/dev/full", 4),
+        ("$BIN inspect $M >/dev/full", 4),
+    ] {
+        assert_eq!(shell(&folder, script).0, code, "{script}");
+    }
+}
+
+#[test]
+fn explaining_to_a_reader_that_left_is_success() {
+    let folder = Folder::with(&[("four.csv", FOUR)]);
+    let mut child = labels(&folder, &["--explain"]).command().spawn().unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn the_names_of_open_streams_are_written_through() {
+    let folder = Folder::with(&[("four.csv", FOUR)]);
+    let score = "$BIN predict $M four.csv --outputs label -q -o";
+    let (code, out) = shell(&folder, &format!("{score} /dev/stdout | cat"));
+    assert_eq!((code, out.as_str()), (0, LABELS));
+    // A log that others have written to keeps what they wrote.
+    let script = format!("(echo before; {score} /dev/stdout; echo after) >log; cat log");
+    assert_eq!(
+        shell(&folder, &script).1,
+        format!("before\n{LABELS}after\n")
+    );
+    let script = format!("echo before >log; {score} /dev/fd/9 9>>log; cat log");
+    assert_eq!(shell(&folder, &script).1, format!("before\n{LABELS}"));
+}

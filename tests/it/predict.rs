@@ -869,3 +869,24 @@ fn the_format_of_the_input_does_not_change_a_byte() {
         .run();
     assert_eq!(outcome.bytes, expected.bytes);
 }
+
+#[test]
+fn a_key_that_only_later_objects_have_is_read_where_absent_ones_are_allowed() {
+    let with = "{\"cyl\":8,\"displ\":350,\"hp\":165,\"weight\":3693,\"accel\":11.5,\"yr\":70,\"origin\":\"USA\",\"maker\":\"buick\"}\n";
+    let without = with.replace("\"hp\":165,", "");
+    let run = |input: String| {
+        let flags = ["--allow-missing-columns", "--batch-size", "1", "-q"];
+        predict("auto_mpg", &flags).given(input).run().stdout
+    };
+    let expected = run(with.to_owned());
+    assert!(!expected.contains("null"), "{expected}");
+    let both = run(without + with);
+    assert_eq!(both.lines().nth(1), expected.lines().next());
+}
+
+#[test]
+fn a_single_empty_cell_is_written_so_that_readers_see_it() {
+    let input = "cyl,displ,hp,weight,accel,yr,origin,maker\n8,350,,3693,11.5,70,USA,buick\n";
+    let outcome = predict("auto_mpg", &["-q"]).given(input).run();
+    assert_eq!(outcome.stdout, "variable\n\"\"\n");
+}
