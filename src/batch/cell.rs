@@ -85,6 +85,7 @@ impl Reason {
 ///
 /// # Errors
 /// The reason, when the cell is there but has no exact value of type `T`.
+#[inline]
 pub fn read<T: Element>(cell: Cell<'_>, rules: &CellRules) -> Result<Option<T>, Reason> {
     match (cell, T::DTYPE) {
         (Cell::Absent, _) => Ok(None),
@@ -94,6 +95,7 @@ pub fn read<T: Element>(cell: Cell<'_>, rules: &CellRules) -> Result<Option<T>, 
     }
 }
 
+#[inline]
 fn read_number<T: Element>(text: &[u8], rules: &CellRules) -> Result<Option<T>, Reason> {
     let text = text.trim_ascii();
     if text.is_empty() || is_listed(text, &rules.missing) {

@@ -55,6 +55,7 @@ pub fn with_dtype<J: ForElement>(dtype: Dtype, job: J) -> J::Output {
 }
 
 /// `+5` is accepted for floats as C and Python do; the parser below wants it bare.
+#[inline]
 fn without_plus(text: &[u8]) -> &[u8] {
     match text {
         [b'+', rest @ ..] if !matches!(rest.first(), Some(b'+' | b'-')) => rest,
@@ -63,6 +64,7 @@ fn without_plus(text: &[u8]) -> &[u8] {
 }
 
 /// Whether the text itself says infinity, so that an infinite result is not an overflow.
+#[cold]
 fn says_infinity(text: &[u8]) -> bool {
     let digits = text.strip_prefix(b"-").unwrap_or(text);
     matches!(digits.first(), Some(b'i' | b'I'))
@@ -77,6 +79,7 @@ macro_rules! float_element {
                 Some(<$type>::NAN)
             }
 
+            #[inline]
             fn from_text(text: &[u8]) -> Result<Self, Reason> {
                 let text = without_plus(text);
                 // Correctly rounded in every case, like the standard library's parser, but from

@@ -350,6 +350,7 @@ impl<T: Element> Fill for Buffer<T> {
 }
 
 /// `[x]` is accepted where one element is wanted, as a row of a `[N, 1]` tensor is often written.
+#[inline]
 fn single(cell: Cell<'_>, wanted: usize) -> Cell<'_> {
     match cell {
         Cell::Json(raw) if wanted == 1 && raw.starts_with('[') => {

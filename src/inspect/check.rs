@@ -9,7 +9,7 @@ use ndarray::ArrayD;
 
 use crate::batch::columns::{Layout, Wanted};
 use crate::batch::encode::Group;
-use crate::batch::feed::{BatchAxis, Kind, kind};
+use crate::batch::feed::{BatchAxis, Kind, elements, kind};
 use crate::error::{Error, Report, Result};
 use crate::model::Model;
 use crate::model::dtype::Dtype;
@@ -24,7 +24,7 @@ use super::ports::{self, Fed};
 const RECORDS: usize = 7;
 
 /// What ONNX Runtime says to a model.
-pub struct Checked {
+pub(super) struct Checked {
     /// The runtime, if it could be started.
     pub runtime: Option<&'static Runtime>,
     /// What kept the model from being loaded.
@@ -34,8 +34,20 @@ pub struct Checked {
     pub ran: Option<std::result::Result<Ran, Report>>,
 }
 
+impl Checked {
+    /// The made-up batch, if it ran.
+    pub(super) fn ran(&self) -> Option<&Ran> {
+        self.ran.as_ref()?.as_ref().ok()
+    }
+
+    /// Why the made-up batch was refused, if it was.
+    pub(super) fn refused(&self) -> Option<&Report> {
+        self.ran.as_ref()?.as_ref().err()
+    }
+}
+
 /// A made-up batch that the model accepted.
-pub struct Ran {
+pub(super) struct Ran {
     pub run_ms: f64,
     /// Records of the batch.
     pub batch: usize,
@@ -44,7 +56,7 @@ pub struct Ran {
 }
 
 /// What one output really is.
-pub struct RanOutput {
+pub(super) struct RanOutput {
     pub name: String,
     /// Type and shape of the tensor; several of them for a sequence.
     pub tensors: Vec<(String, Vec<usize>)>,
@@ -53,7 +65,7 @@ pub struct RanOutput {
 }
 
 /// Loads the model of `facts` and runs one made-up batch.
-pub fn check(facts: &Facts, choice: &RuntimeChoice) -> Checked {
+pub(super) fn check(facts: &Facts, choice: &RuntimeChoice) -> Checked {
     let mut checked = Checked {
         runtime: None,
         loaded: Ok(()),
@@ -111,20 +123,11 @@ const MOST_ELEMENTS: usize = 1 << 24;
 
 fn check_size(signature: &Signature, batch: BatchAxis) -> Result<()> {
     let rows = rows(batch);
-    let elements = |port: &Port| {
-        let (first, dims) = match kind(port, batch) {
-            Kind::PerRecord(dims) => (rows, dims),
-            Kind::Once(dims) => (1, dims),
-        };
-        dims.iter().fold(first, |product: usize, dim| {
-            product.saturating_mul(dim.unwrap_or(1))
-        })
-    };
-    let total = signature
-        .inputs
-        .iter()
-        .map(elements)
-        .fold(0, usize::saturating_add);
+    let sizes = signature.inputs.iter().map(|port| match kind(port, batch) {
+        Kind::PerRecord(dims) => elements(&shape(Some(rows), &dims)),
+        Kind::Once(dims) => elements(&shape(None, &dims)),
+    });
+    let total = sizes.fold(0, usize::saturating_add);
     if total <= MOST_ELEMENTS {
         return Ok(());
     }
@@ -132,6 +135,12 @@ fn check_size(signature: &Signature, batch: BatchAxis) -> Result<()> {
         "",
         format!("{rows} records of these shapes have {total} values, too many to make up"),
     ))
+}
+
+/// The shape of a made-up input, where a free dimension counts 1.
+fn shape(rows: Option<usize>, dims: &[Option<usize>]) -> Vec<usize> {
+    let sizes = dims.iter().map(|dim| dim.unwrap_or(1));
+    rows.into_iter().chain(sizes).collect()
 }
 
 /// Records of the made-up batch.
@@ -151,9 +160,7 @@ fn known_category(facts: &Facts, batch: BatchAxis, index: usize) -> Option<Tenso
     let Kind::PerRecord(dims) = kind(port, batch) else {
         return None;
     };
-    let shape: Vec<usize> = std::iter::once(rows(batch))
-        .chain(dims.iter().map(|dim| dim.unwrap_or(1)))
-        .collect();
+    let shape = shape(Some(rows(batch)), &dims);
     match dtype {
         Dtype::String => Some(Tensor::String(ArrayD::from_elem(
             shape,

@@ -8,13 +8,14 @@ use crate::batch::feed::{Feed, How, Kind, batch_axis, kind};
 use crate::batch::plan::{Plan, Rules};
 use crate::batch::write::{csv_cell, json_string};
 use crate::cli::ExampleKind;
-use crate::error::{Error, Result, escape_controls};
+use crate::error::{Error, Result};
 use crate::model::dtype::Dtype;
 use crate::model::onnx::Facts;
 use crate::model::signature::{Port, Signature};
 
 use super::json::escaped;
 use super::ports::{self, Fed};
+use super::shown::drives_terminal;
 
 /// Records of an example file.
 const RECORDS: usize = 2;
@@ -26,7 +27,7 @@ const MOST_NUMBERED: usize = 100;
 const MOST_ELEMENTS: usize = 1_000_000;
 
 /// A ready input.
-pub struct Example {
+pub(super) struct Example {
     pub text: String,
     /// Flags that `predict` needs beside it.
     pub flags: Vec<String>,
@@ -36,7 +37,7 @@ pub struct Example {
 ///
 /// # Errors
 /// [`Error::Model`] for a model that no file can feed.
-pub fn example(facts: &Facts, kind: ExampleKind) -> Result<Example> {
+pub(super) fn example(facts: &Facts, kind: ExampleKind) -> Result<Example> {
     let signature = &facts.signature;
     let set = given_once(signature);
     let plan = plan(signature, &set, kind)?;
@@ -105,9 +106,7 @@ fn columns_of(
         }
     };
     let elements = match kind(port, batch_axis(signature, |_| false)) {
-        Kind::PerRecord(dims) => dims.into_iter().try_fold(1, |product: usize, size| {
-            Some(product.saturating_mul(size?))
-        }),
+        Kind::PerRecord(dims) => ports::record_elements(&dims),
         Kind::Once(_) => None,
     };
     match (fed, elements) {
@@ -125,9 +124,9 @@ fn columns_of(
 }
 
 fn without_controls(name: &str) -> String {
-    let keep = |c: char| c != '\n' && escape_controls(c.encode_utf8(&mut [0; 4])).starts_with(c);
+    let is_control = |c| c == '\n' || drives_terminal(c);
     name.chars()
-        .map(|c| if c == '\\' || keep(c) { c } else { '_' })
+        .map(|c| if is_control(c) { '_' } else { c })
         .collect()
 }
 

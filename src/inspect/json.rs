@@ -41,19 +41,20 @@
 use serde_json::{Value, json};
 
 use crate::batch::columns::Layout;
-use crate::error::{Error, Report, Result};
+use crate::error::{Error, Result};
 use crate::model::external::ExternalFile;
 use crate::model::onnx::{Facts, Format, Operator};
 use crate::model::signature::{Dim, Port, Signature, ValueType};
 
 use super::check::{Checked, Ran, RanOutput};
 use super::ports::{self, Fed};
+use super::shown::drives_terminal;
 
 /// The report on `facts` and, after `--check`, on what ONNX Runtime said, ending in a newline.
 ///
 /// # Errors
 /// As [`ports::declared`].
-pub fn text(facts: &Facts, checked: Option<&Checked>) -> Result<String> {
+pub(super) fn text(facts: &Facts, checked: Option<&Checked>) -> Result<String> {
     let mut report = report(facts)?;
     if let (Some(checked), Some(keys)) = (checked, report.as_object_mut()) {
         keys.insert("check".to_owned(), check(checked));
@@ -87,7 +88,7 @@ fn report(facts: &Facts) -> Result<Value> {
         "operators": facts.operators.iter().map(operator).collect::<Vec<_>>(),
         "trees": facts.trees.map(|trees| json!({"trees": trees.trees, "nodes": trees.nodes})),
         "external": facts.external.iter().map(external).collect::<Vec<_>>(),
-        "inputs": signature.inputs.iter().zip(ports::fed(signature)).map(|(port, fed)| input(facts, port, &fed)).collect::<Vec<_>>(),
+        "inputs": inputs(facts),
         "outputs": outputs(signature)?,
         "classes": signature.classes,
         "raw_scores": facts.raw_scores,
@@ -105,6 +106,12 @@ fn operator(operator: &Operator) -> Value {
 
 fn external(file: &ExternalFile) -> Value {
     json!({"location": file.location, "bytes": file.bytes, "problem": file.problem})
+}
+
+fn inputs(facts: &Facts) -> Vec<Value> {
+    let signature = &facts.signature;
+    let inputs = signature.inputs.iter().zip(ports::fed(signature));
+    inputs.map(|(port, fed)| input(facts, port, &fed)).collect()
 }
 
 fn input(facts: &Facts, port: &Port, fed: &Fed<'_>) -> Value {
@@ -159,14 +166,9 @@ fn shape(port: &Port) -> Option<Vec<Value>> {
 }
 
 fn check(checked: &Checked) -> Value {
-    let ran = checked.ran.as_ref().and_then(|ran| ran.as_ref().ok());
-    let refused = checked.ran.as_ref().and_then(|ran| ran.as_ref().err());
-    let report: Option<&Report> = checked
-        .loaded
-        .as_ref()
-        .err()
-        .and_then(Error::report)
-        .or(refused);
+    let ran = checked.ran();
+    let not_loaded = checked.loaded.as_ref().err().and_then(Error::report);
+    let report = not_loaded.or_else(|| checked.refused());
     let outputs = |ran: &Ran| ran.outputs.iter().map(ran_output).collect::<Vec<_>>();
     json!({
         "ok": checked.loaded.is_ok(),
@@ -196,16 +198,16 @@ fn rounded(ms: f64) -> f64 {
     (ms * 1000.0).round() / 1000.0
 }
 
-/// JSON leaves the control characters from U+007F on and the marks that turn text around as they
-/// are; a terminal must not see those, and JSON can say them.
-pub fn escaped(json: &str) -> String {
+/// `json` without anything that drives a terminal: it leaves the control characters from U+007F on
+/// and the marks that turn text around as they are, but can say them.
+pub(super) fn escaped(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
-        if c == '\n' || crate::error::escape_controls(c.encode_utf8(&mut [0; 4])).starts_with(c) {
-            out.push(c);
-        } else {
+        if drives_terminal(c) {
             // All of them are in the basic plane, where one escape says them.
             out.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            out.push(c);
         }
     }
     out

@@ -9,13 +9,13 @@
 
 #![expect(clippy::print_stderr, reason = "the flags that go with an example")]
 
-pub mod check;
-pub mod example;
-pub mod json;
-pub mod ports;
-pub mod shown;
-pub mod table;
-pub mod text;
+mod check;
+mod example;
+mod json;
+mod ports;
+mod shown;
+mod table;
+mod text;
 
 use std::io::{self, Write};
 

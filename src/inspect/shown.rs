@@ -3,12 +3,17 @@
 use crate::error::escape_controls;
 
 /// `text` on one line, without anything that drives a terminal.
-pub fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     escape_controls(text).replace('\n', "\\n")
 }
 
+/// Whether `c` does something to a terminal: a newline does not.
+pub(super) fn drives_terminal(c: char) -> bool {
+    !escape_controls(c.encode_utf8(&mut [0; 4])).starts_with(c)
+}
+
 /// `text` on one line, cut to `most` characters.
-pub fn cut(text: &str, most: usize) -> String {
+pub(super) fn cut(text: &str, most: usize) -> String {
     // What is cut off need not be escaped; a value may be as long as the file.
     let start: String = text.chars().take(most + 1).collect();
     let line = one_line(&start);
@@ -20,12 +25,12 @@ pub fn cut(text: &str, most: usize) -> String {
 }
 
 /// Names after commas, as many as fit into `width` characters: `a, b, c and 27 more`.
-pub fn names<S: AsRef<str>>(names: &[S], width: usize) -> String {
+pub(super) fn names<S: AsRef<str>>(names: &[S], width: usize) -> String {
     shortened(names, width, quoted)
 }
 
 /// As [`names`], but of texts that a comma does not make ambiguous.
-pub fn list<S: AsRef<str>>(items: &[S], width: usize) -> String {
+pub(super) fn list<S: AsRef<str>>(items: &[S], width: usize) -> String {
     shortened(items, width, str::to_owned)
 }
 
@@ -64,10 +69,10 @@ fn quoted(name: &str) -> String {
 }
 
 /// Longer names are cut; the JSON has them whole.
-pub const LONGEST_NAME: usize = 60;
+pub(super) const LONGEST_NAME: usize = 60;
 
 /// `34.5 kB`; the units are powers of 1000, as file managers show them.
-pub fn bytes(bytes: u64) -> String {
+pub(super) fn bytes(bytes: u64) -> String {
     if bytes < 1000 {
         return format!("{bytes} B");
     }
@@ -75,7 +80,7 @@ pub fn bytes(bytes: u64) -> String {
 }
 
 /// `9,999`, `12.3 k`, `4.5 M`.
-pub fn count(count: u64) -> String {
+pub(super) fn count(count: u64) -> String {
     if count < 10_000 {
         return grouped(count as usize);
     }
@@ -101,7 +106,7 @@ fn scaled(number: u64, units: &[&str]) -> String {
 }
 
 /// `1 tree`, `2,000 trees`.
-pub fn plural(number: usize, noun: &str) -> String {
+pub(super) fn plural(number: usize, noun: &str) -> String {
     let ending = if number == 1 { "" } else { "s" };
     format!("{} {noun}{ending}", grouped(number))
 }
@@ -117,7 +122,7 @@ fn grouped(number: usize) -> String {
 }
 
 /// `0.08 ms`, `1.2 ms`, `123 ms`.
-pub fn milliseconds(ms: f64) -> String {
+pub(super) fn milliseconds(ms: f64) -> String {
     match ms {
         ms if ms < 1.0 => format!("{ms:.2} ms"),
         ms if ms < 100.0 => format!("{ms:.1} ms"),
@@ -127,7 +132,7 @@ pub fn milliseconds(ms: f64) -> String {
 
 /// How many columns of a terminal `text` takes: most characters one, those of East Asian scripts
 /// and emoji two, combining accents none.
-pub fn width(text: &str) -> usize {
+pub(super) fn width(text: &str) -> usize {
     let columns = |c: char| match u32::from(c) {
         0x300..=0x36f => 0,
         0x1100..=0x115f | 0x2e80..=0xa4cf | 0xac00..=0xd7a3 | 0xf900..=0xfaff => 2,

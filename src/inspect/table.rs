@@ -4,21 +4,12 @@ use super::shown::width;
 
 /// Appends `rows` to `out`, each column as wide as its widest cell and two blanks apart; an empty
 /// cell is `-`, but for those of the last column, which end the line.
-pub fn append(out: &mut String, rows: &[Vec<String>]) {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let widest = |column: usize| {
-        rows.iter()
-            .filter_map(|row| row.get(column))
-            .map(|cell| width(cell))
-            .max()
-    };
-    let widths: Vec<usize> = (0..columns)
-        .map(|column| widest(column).unwrap_or(0).max(1))
-        .collect();
+pub(super) fn append(out: &mut String, rows: &[Vec<String>]) {
+    let widths = widths(rows);
     for row in rows {
         let mut line = String::new();
         for (column, (cell, widest)) in row.iter().zip(&widths).enumerate() {
-            let cell = if cell.is_empty() && column + 1 < columns {
+            let cell = if cell.is_empty() && column + 1 < widths.len() {
                 "-"
             } else {
                 cell
@@ -35,18 +26,21 @@ pub fn append(out: &mut String, rows: &[Vec<String>]) {
 }
 
 /// The width left for the last column, where the others hold `rows`.
-pub fn left(rows: &[Vec<String>], total: usize, least: usize) -> usize {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let widest = |column: usize| {
-        rows.iter()
-            .filter_map(|row| row.get(column))
-            .map(|cell| width(cell))
-            .max()
-    };
-    let taken: usize = (0..columns)
-        .map(|column| widest(column).unwrap_or(0).max(1) + 2)
-        .sum();
+pub(super) fn left(rows: &[Vec<String>], total: usize, least: usize) -> usize {
+    let taken: usize = widths(rows).iter().map(|width| width + 2).sum();
     total.saturating_sub(taken).max(least)
+}
+
+/// The width of each column: that of its widest cell, and never 0.
+fn widths(rows: &[Vec<String>]) -> Vec<usize> {
+    let mut widths = Vec::new();
+    for row in rows {
+        widths.resize(widths.len().max(row.len()), 1);
+        for (widest, cell) in widths.iter_mut().zip(row) {
+            *widest = width(cell).max(*widest);
+        }
+    }
+    widths
 }
 
 #[cfg(test)]

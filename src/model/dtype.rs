@@ -85,6 +85,46 @@ impl fmt::Display for Dtype {
     }
 }
 
+/// The name of the element type `number`, also of those that [`Dtype`] leaves out.
+pub(crate) fn name_of(number: i32) -> String {
+    let name = match number {
+        0 => "undefined",
+        14 => "complex64",
+        15 => "complex128",
+        17 => "float8e4m3fn",
+        18 => "float8e4m3fnuz",
+        19 => "float8e5m2",
+        20 => "float8e5m2fnuz",
+        21 => "uint4",
+        22 => "int4",
+        23 => "float4e2m1",
+        24 => "float8e8m0",
+        25 => "uint2",
+        26 => "int2",
+        other => {
+            return Dtype::from_onnx(other)
+                .map_or_else(|| format!("type {other}"), |dtype| dtype.to_string());
+        }
+    };
+    name.to_owned()
+}
+
+/// Bytes of `elements` of the element type `number`, as a file holds them; the text of strings is
+/// not counted, and a type that nobody knows counts one byte. A hostile product saturates.
+pub(crate) fn bytes_of(number: i32, elements: u64) -> u64 {
+    match number {
+        8 => 0,
+        21..=23 => elements.div_ceil(2),
+        25 | 26 => elements.div_ceil(4),
+        14 => elements.saturating_mul(8),
+        15 => elements.saturating_mul(16),
+        other => {
+            let width = Dtype::from_onnx(other).map_or(1, Dtype::bytes);
+            elements.saturating_mul(width as u64)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

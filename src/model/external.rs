@@ -3,6 +3,7 @@
 //! A model file is not trusted: a location such as `../../etc/passwd`, an absolute path or a
 //! symbolic link out of the folder would make ONNX Runtime read any file into a tensor.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::onnx::Facts;
@@ -29,6 +30,7 @@ pub(crate) struct Location {
 }
 
 impl Location {
+    /// The place that `tensor` gives for its data.
     pub(crate) fn of(tensor: &Tensor<'_>) -> Self {
         // The last of equal keys counts, as in ONNX Runtime.
         let value = |key: &str| {
@@ -58,7 +60,7 @@ impl Location {
 /// Looks at every file that tensors of the model at `model` are in.
 pub(crate) fn examine(model: &Path, locations: &[Location]) -> Vec<ExternalFile> {
     let mut files: Vec<ExternalFile> = Vec::new();
-    let mut index = std::collections::HashMap::new();
+    let mut index = HashMap::new();
     for location in locations {
         let at = *index.entry(location.path.as_str()).or_insert_with(|| {
             files.push(ExternalFile {
@@ -145,16 +147,14 @@ fn problem(model: &Path, location: &str, bytes: u64) -> Option<String> {
 
 /// Whether ONNX Runtime takes the external files of a model that is loaded from bytes: there it
 /// knows only the folder, and refuses links that lead out of it, even those of [`homes`].
-pub(crate) fn load_from_bytes(facts: &Facts) -> bool {
+pub(crate) fn can_load_from_bytes(facts: &Facts) -> bool {
     let folder = folder(&facts.path);
-    facts.external.iter().all(|file| {
+    let home = folder.canonicalize();
+    let is_inside = |file: &ExternalFile| {
         let real = folder.join(&file.location).canonicalize();
-        real.is_ok_and(|real| {
-            folder
-                .canonicalize()
-                .is_ok_and(|home| real.starts_with(home))
-        })
-    })
+        matches!((real, &home), (Ok(real), Ok(home)) if real.starts_with(home))
+    };
+    facts.external.iter().all(is_inside)
 }
 
 /// The folder that locations are relative to.

@@ -2,13 +2,20 @@
 //!
 //! Looks at the first bytes and the file's name; knows nothing of how ONNX files are read.
 
+mod formats;
+
 use std::path::Path;
 
 use crate::error::Error;
+use formats::{
+    CATBOOST, COREML, EMPTY, GGUF, GZIP, HDF5, HTML, JOBLIB, JSON, KERAS_ZIP, LFS, LIGHTGBM, NUMPY,
+    ONNX_TEXT, PICKLE, PMML, PYTORCH, SAFETENSORS, SAVED_MODEL, TENSORFLOW, TEXT, TFLITE,
+    XGBOOST_JSON, XGBOOST_UBJ, XML, ZIP, ZIP_OF_ONNX,
+};
 
 /// A file that is not an ONNX model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Foreign {
+pub(crate) struct Foreign {
     /// With its article: `a Python pickle`.
     pub what: &'static str,
     /// How to make an ONNX model of it, one sentence a line.
@@ -18,137 +25,14 @@ pub struct Foreign {
 impl Foreign {
     /// The error that says so.
     pub(crate) fn error(self, path: &Path) -> Error {
-        let message = match self.what {
-            "an empty file" => "not an ONNX model: the file is empty".to_owned(),
-            what => format!("not an ONNX model: it looks like {what}"),
+        let message = if self == EMPTY {
+            "not an ONNX model: the file is empty".to_owned()
+        } else {
+            format!("not an ONNX model: it looks like {}", self.what)
         };
         Error::model(path.display().to_string(), message).hint(self.remedy)
     }
 }
-
-const PICKLE: Foreign = Foreign {
-    what: "a Python pickle (scikit-learn or similar)",
-    remedy: "export it from Python, where it was trained: \
-             open(\"model.onnx\", \"wb\").write(skl2onnx.to_onnx(model, X[:1]).SerializeToString())\n\
-             for LightGBM or XGBoost models: onnxmltools.convert_lightgbm / convert_xgboost",
-};
-const JOBLIB: Foreign = Foreign {
-    what: "a compressed joblib dump (scikit-learn or similar)",
-    remedy: PICKLE.remedy,
-};
-const XGBOOST: &str = "export it with onnxmltools: onnxmltools.utils.save_model(\
-     onnxmltools.convert_xgboost(model, initial_types=[(\"X\", FloatTensorType([None, n_features]))]), \"model.onnx\")";
-const XGBOOST_JSON: Foreign = Foreign {
-    what: "an XGBoost model in JSON",
-    remedy: XGBOOST,
-};
-const XGBOOST_UBJ: Foreign = Foreign {
-    what: "an XGBoost model in UBJSON",
-    remedy: XGBOOST,
-};
-const LIGHTGBM: Foreign = Foreign {
-    what: "a LightGBM model in text",
-    remedy: "export it with onnxmltools: onnxmltools.utils.save_model(\
-         onnxmltools.convert_lightgbm(lightgbm.Booster(model_file=\"model.txt\"), \
-         initial_types=[(\"X\", FloatTensorType([None, n_features]))]), \"model.onnx\")",
-};
-const CATBOOST: Foreign = Foreign {
-    what: "a CatBoost model",
-    remedy: "export it with CatBoost: model = CatBoost().load_model(\"model.cbm\"); \
-             model.save_model(\"model.onnx\", format=\"onnx\")",
-};
-const PYTORCH: Foreign = Foreign {
-    what: "a PyTorch checkpoint or TorchScript model",
-    remedy: "export it with PyTorch: torch.onnx.export(model.eval(), (example,), \"model.onnx\", \
-             dynamic_shapes=({0: \"batch\"},), dynamo=True)",
-};
-const KERAS: &str = "export it with Keras 3: keras.saving.load_model(\"model.keras\").export(\"model.onnx\", format=\"onnx\")";
-const KERAS_ZIP: Foreign = Foreign {
-    what: "a Keras model",
-    remedy: KERAS,
-};
-const HDF5: Foreign = Foreign {
-    what: "an HDF5 file (Keras or similar)",
-    remedy: KERAS,
-};
-const SAVED_MODEL: Foreign = Foreign {
-    what: "a TensorFlow SavedModel",
-    remedy: "export it with tf2onnx: python -m tf2onnx.convert --saved-model FOLDER --output model.onnx",
-};
-const TENSORFLOW: Foreign = Foreign {
-    what: "a TensorFlow graph",
-    remedy: "export it with tf2onnx: python -m tf2onnx.convert --graphdef model.pb --output model.onnx \
-             --inputs NAME:0 --outputs NAME:0",
-};
-const TFLITE: Foreign = Foreign {
-    what: "a TensorFlow Lite model",
-    remedy: "export it with tf2onnx: python -m tf2onnx.convert --tflite model.tflite --output model.onnx",
-};
-const COREML: Foreign = Foreign {
-    what: "a Core ML model",
-    remedy: "export the model to ONNX with the library that trained it, or try \
-             onnxmltools.convert_coreml(coremltools.utils.load_spec(\"model.mlmodel\"))",
-};
-const SAFETENSORS: Foreign = Foreign {
-    what: "a safetensors file, which holds weights and no model",
-    remedy: "export the model it belongs to, for Hugging Face: \
-             optimum-cli export onnx --model FOLDER onnx/",
-};
-const GGUF: Foreign = Foreign {
-    what: "a GGUF language model (llama.cpp)",
-    remedy: "mlserve runs ONNX models; many language models are published as ONNX too",
-};
-const PMML: Foreign = Foreign {
-    what: "a PMML model",
-    remedy: "export the model to ONNX with the library that trained it, for scikit-learn: \
-             skl2onnx.to_onnx(model, X[:1])",
-};
-const XML: Foreign = Foreign {
-    what: "an XML file",
-    remedy: "mlserve reads .onnx and .ort files",
-};
-const NUMPY: Foreign = Foreign {
-    what: "NumPy arrays",
-    remedy: "this is data and no model; mlserve reads .onnx and .ort files as models",
-};
-const LFS: Foreign = Foreign {
-    what: "a Git LFS pointer, which stands for a file that was not downloaded",
-    remedy: "run: git lfs install && git lfs pull",
-};
-const HTML: Foreign = Foreign {
-    what: "a web page",
-    remedy: "download the file itself: of a GitHub page the \"raw\" link, of a Hugging Face page /resolve/ in place of /blob/",
-};
-const EMPTY: Foreign = Foreign {
-    what: "an empty file",
-    remedy: "copy or download the file again",
-};
-const ZIP_OF_ONNX: Foreign = Foreign {
-    what: "a zip archive with an ONNX model in it",
-    remedy: "unpack it first: unzip FILE",
-};
-const ZIP: Foreign = Foreign {
-    what: "a zip archive",
-    remedy: "unpack it first: unzip FILE",
-};
-const GZIP: Foreign = Foreign {
-    what: "a gzip-compressed file",
-    remedy: "unpack it first: gunzip FILE",
-};
-const JSON: Foreign = Foreign {
-    what: "JSON",
-    remedy: "mlserve reads .onnx and .ort files as models",
-};
-const TEXT: Foreign = Foreign {
-    what: "text",
-    remedy: "mlserve reads .onnx and .ort files as models; if this is the data, give the model first",
-};
-
-const ONNX_TEXT: Foreign = Foreign {
-    what: "an ONNX model in text form",
-    remedy: "save it in binary form: onnx.save(onnx.load(\"model.txt\", format=\"textproto\"), \"model.onnx\"); \
-             for .onnxtxt files format=\"onnxtxt\"",
-};
 
 /// The first bytes that tell a format, longest first where one begins another.
 const MAGIC: [(&[u8], Foreign); 18] = [
@@ -174,7 +58,7 @@ const MAGIC: [(&[u8], Foreign); 18] = [
 
 /// What the file at `path` looks like, given its first bytes (the more the better); `None` if it
 /// looks like nothing known.
-pub fn describe(head: &[u8], path: &Path) -> Option<Foreign> {
+pub(crate) fn describe(head: &[u8], path: &Path) -> Option<Foreign> {
     if head.is_empty() {
         return Some(EMPTY);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::dtype::Dtype;
+use super::dtype;
 use super::external::Location;
 use super::onnx::Trees;
 use super::proto::{Attribute, Graph, Model, Node, Tensor};
@@ -66,17 +66,7 @@ impl<'m> Tally<'m> {
         let elements = tensor.dims.iter().fold(1_u64, |product, dim| {
             product.saturating_mul(u64::try_from(*dim).unwrap_or(0))
         });
-        let bytes = match tensor.data_type {
-            8 => 0,
-            21..=23 => elements.div_ceil(2),
-            25 | 26 => elements.div_ceil(4),
-            14 => elements.saturating_mul(8),
-            15 => elements.saturating_mul(16),
-            other => {
-                let width = Dtype::from_onnx(other).map_or(1, Dtype::bytes);
-                elements.saturating_mul(width as u64)
-            }
-        };
+        let bytes = dtype::bytes_of(tensor.data_type, elements);
         self.parameters = self.parameters.saturating_add(elements);
         self.weight_bytes = self.weight_bytes.saturating_add(bytes);
     }

@@ -6,21 +6,22 @@
 
 pub mod dtype;
 pub mod external;
-pub mod foreign;
 pub mod onnx;
-pub mod rewrite;
 pub mod runtime;
 pub mod session;
 pub mod signature;
 pub mod tensor;
 
+mod foreign;
 mod graph;
+mod lineage;
 mod locale;
 mod mapped;
 mod names;
 mod ortfile;
 mod proto;
 mod refusal;
+mod rewrite;
 mod signs;
 mod wire;
 

@@ -1,16 +1,19 @@
 //! ONNX Runtime's own `.ort` files: a flatbuffer, read into the messages of `proto`.
 //!
 //! The table layout is that of `onnxruntime/core/flatbuffers/schema/ort.fbs` (format versions 1 to
-//! 6); a field's number is its place in the schema. Every offset is checked against the file.
-//! Flatbuffers may share parts, so a small file can describe an endless graph: the budget of
+//! 6). Flatbuffers may share parts, so a small file can describe an endless graph: the budget of
 //! `proto` ends that.
 
+mod table;
+
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use super::proto::{
     Attribute, Budget, Dimension, Graph, Model, Node, TREE_LISTS, Tensor, Text, Type, ValueInfo,
 };
 use super::wire::{self, Fault};
+use table::Table;
 
 /// What comes of reading a part.
 type Read<T> = Result<T, Fault>;
@@ -34,7 +37,7 @@ pub(crate) fn is_ort(bytes: &[u8]) -> bool {
 /// Reads an `.ort` file.
 pub(crate) fn read(bytes: &[u8]) -> Read<Model<'_>> {
     let budget = &mut Budget::new();
-    let session = Table::at(bytes, follow(bytes, 0)?)?;
+    let session = Table::root(bytes)?;
     let table = session.table(1)?.ok_or(Fault::Malformed)?;
     let graph = table.table(7)?.ok_or(Fault::Malformed)?;
     let mut model = Model {
@@ -97,7 +100,7 @@ fn read_ports<'a>(
         };
         budget.push(&mut ports, port)?;
     }
-    let index: std::collections::HashMap<Text<'a>, usize> = ports
+    let index: HashMap<Text<'a>, usize> = ports
         .iter()
         .enumerate()
         .map(|(i, port)| (port.name.clone(), i))
@@ -237,122 +240,4 @@ fn read_tensor<'a>(table: Table<'a>, budget: &mut Budget) -> Read<Tensor<'a>> {
     }
     tensor.body = Cow::Owned(body);
     Ok(tensor)
-}
-
-/// A flatbuffer table inside `file`.
-#[derive(Debug, Clone, Copy)]
-struct Table<'a> {
-    file: &'a [u8],
-    /// Where the table begins.
-    at: usize,
-    /// The places of its fields, two bytes each.
-    fields: &'a [u8],
-}
-
-fn array<const N: usize>(file: &[u8], at: usize) -> Read<[u8; N]> {
-    let bytes = file.get(at..).and_then(|rest| rest.first_chunk());
-    bytes.copied().ok_or(Fault::Malformed)
-}
-
-/// Where the forward offset at `at` leads.
-fn follow(file: &[u8], at: usize) -> Read<usize> {
-    let offset = u32::from_le_bytes(array(file, at)?) as usize;
-    at.checked_add(offset).ok_or(Fault::Malformed)
-}
-
-/// The elements of the vector at `at`, `width` bytes each.
-fn elements(file: &[u8], at: usize, width: usize) -> Read<&[u8]> {
-    let count = u32::from_le_bytes(array(file, at)?) as usize;
-    let length = count.checked_mul(width).ok_or(Fault::Malformed)?;
-    let rest = file.get(at + 4..).ok_or(Fault::Malformed)?;
-    rest.get(..length).ok_or(Fault::Malformed)
-}
-
-fn text_at(file: &[u8], at: usize) -> Read<Text<'_>> {
-    elements(file, at, 1).map(String::from_utf8_lossy)
-}
-
-impl<'a> Table<'a> {
-    fn at(file: &'a [u8], at: usize) -> Read<Self> {
-        let back = i64::from(i32::from_le_bytes(array(file, at)?));
-        let start = i64::try_from(at).ok().and_then(|at| at.checked_sub(back));
-        let start = start.and_then(|start| usize::try_from(start).ok());
-        let start = start.ok_or(Fault::Malformed)?;
-        let length = usize::from(u16::from_le_bytes(array(file, start)?));
-        let vtable = file.get(start..).and_then(|rest| rest.get(..length));
-        let fields = vtable.and_then(|vtable| vtable.get(4..));
-        let fields = fields.ok_or(Fault::Malformed)?;
-        Ok(Table { file, at, fields })
-    }
-
-    /// Where field `number` is; none if it has its default value.
-    fn field(&self, number: usize) -> Option<usize> {
-        let place: [u8; 2] = array(self.fields, number * 2).ok()?;
-        match u16::from_le_bytes(place) {
-            0 => None,
-            offset => Some(self.at + usize::from(offset)),
-        }
-    }
-
-    fn fixed<const N: usize>(&self, number: usize) -> Read<[u8; N]> {
-        self.field(number)
-            .map_or(Ok([0; N]), |at| array(self.file, at))
-    }
-
-    fn int(&self, number: usize) -> Read<i64> {
-        self.fixed(number).map(i64::from_le_bytes)
-    }
-
-    fn int32(&self, number: usize) -> Read<i32> {
-        self.fixed(number).map(i32::from_le_bytes)
-    }
-
-    fn byte(&self, number: usize) -> Read<u8> {
-        self.fixed(number).map(|[byte]| byte)
-    }
-
-    fn text(&self, number: usize) -> Read<Text<'a>> {
-        match self.field(number) {
-            Some(at) => text_at(self.file, follow(self.file, at)?),
-            None => Ok(Text::default()),
-        }
-    }
-
-    fn table(&self, number: usize) -> Read<Option<Table<'a>>> {
-        let at = self
-            .field(number)
-            .map(|at| follow(self.file, at))
-            .transpose()?;
-        at.map(|at| Table::at(self.file, at)).transpose()
-    }
-
-    fn vector(&self, number: usize, width: usize) -> Read<&'a [u8]> {
-        match self.field(number) {
-            Some(at) => elements(self.file, follow(self.file, at)?, width),
-            None => Ok(&[]),
-        }
-    }
-
-    /// Where the elements of a vector of offsets lead.
-    fn places(&self, number: usize) -> Read<impl Iterator<Item = Read<usize>> + use<'a>> {
-        let file = self.file;
-        let start = match self.field(number) {
-            Some(at) => follow(file, at)?.saturating_add(4),
-            None => 0,
-        };
-        let count = self.vector(number, 4)?.len() / 4;
-        Ok((0..count).map(move |i| follow(file, start + i * 4)))
-    }
-
-    fn tables(&self, number: usize) -> Read<impl Iterator<Item = Read<Table<'a>>> + use<'a>> {
-        let file = self.file;
-        let places = self.places(number)?;
-        Ok(places.map(move |at| Table::at(file, at?)))
-    }
-
-    fn texts(&self, number: usize) -> Read<impl Iterator<Item = Read<Text<'a>>> + use<'a>> {
-        let file = self.file;
-        let places = self.places(number)?;
-        Ok(places.map(move |at| text_at(file, at?)))
-    }
 }

@@ -266,7 +266,7 @@ fn read_maps(value: DynValue, key: TensorElementType, element: TensorElementType
     let maps = sequence
         .try_extract_sequence::<ort::value::DynMapValueType>()
         .map_err(failed)?;
-    let pairs: fn(&DynMap) -> ort::Result<Vec<(MapKey, f64)>> = match (key, element) {
+    let pairs: fn(&DynMap) -> ort::Result<Pairs> = match (key, element) {
         (TensorElementType::String, TensorElementType::Float32) => read_pairs::<String, f32>,
         (TensorElementType::String, TensorElementType::Float64) => read_pairs::<String, f64>,
         (TensorElementType::Int64, TensorElementType::Float32) => read_pairs::<i64, f32>,
@@ -281,7 +281,7 @@ fn read_maps(value: DynValue, key: TensorElementType, element: TensorElementType
     Ok(matrix_of(&maps, element == TensorElementType::Float32))
 }
 
-fn read_pairs<K, V>(map: &DynMap) -> ort::Result<Vec<(MapKey, f64)>>
+fn read_pairs<K, V>(map: &DynMap) -> ort::Result<Pairs>
 where
     K: IntoTensorElementType + Clone + Hash + Eq + Into<MapKey>,
     V: PrimitiveTensorElementType + Clone + Into<f64>,
@@ -292,6 +292,9 @@ where
         .map(|(key, value)| (key.into(), value.into()))
         .collect())
 }
+
+/// The entries of one map.
+type Pairs = Vec<(MapKey, f64)>;
 
 /// A map's key; numbers sort as numbers.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -313,7 +316,7 @@ impl From<String> for MapKey {
 }
 
 /// Shape `[records, keys]`; float32 where `single`, else float64.
-fn matrix_of(maps: &[Vec<(MapKey, f64)>], single: bool) -> Value {
+fn matrix_of(maps: &[Pairs], single: bool) -> Value {
     let mut keys: Vec<&MapKey> = maps.iter().flatten().map(|(key, _)| key).collect();
     keys.sort();
     keys.dedup();

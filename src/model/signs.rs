@@ -3,7 +3,8 @@
 
 use super::dtype::Dtype;
 use super::graph::Tally;
-use super::names::{Lineage, is_classifier};
+use super::lineage::Lineage;
+use super::names::is_classifier;
 use super::proto::{Graph, Model, Node, Type};
 use super::signature::{Dim, Port, Signature};
 
@@ -11,17 +12,17 @@ use super::signature::{Dim, Port, Signature};
 pub(crate) fn raw_scores(
     model: &Model<'_>,
     graph: &Graph<'_>,
+    lineage: &Lineage<'_>,
     signature: &Signature,
 ) -> Option<String> {
     if graph.nodes.iter().any(is_link) {
         return None;
     }
-    let lineage = Lineage::of(graph);
     let outputs = || signature.outputs.iter().filter(|port| is_score(port));
     objective(model, graph)
-        .or_else(|| outputs().find_map(|port| classifier(port, &lineage)))
+        .or_else(|| outputs().find_map(|port| classifier(port, lineage)))
         .or_else(|| outputs().find_map(telling_name))
-        .or_else(|| outputs().find_map(|port| last_layer(port, signature, &lineage)))
+        .or_else(|| outputs().find_map(|port| last_layer(port, signature, lineage)))
 }
 
 /// Whether the node turns scores into probabilities.
@@ -122,7 +123,7 @@ fn last_layer(port: &Port, signature: &Signature, lineage: &Lineage<'_>) -> Opti
     let adds_bias = || {
         node.inputs
             .iter()
-            .any(|input| lineage.is_initializer(input))
+            .any(|input| lineage.initializer(input).is_some())
     };
     let is_linear =
         node.is_onnx("Gemm") || node.is_onnx("MatMul") || node.is_onnx("Add") && adds_bias();

@@ -23,25 +23,25 @@ pub enum Tensor {
     String(ArrayD<String>),
 }
 
-/// Runs `$body` with `$array` bound to the ndarray inside `$tensor`, whatever its element type.
+/// Runs `$body` with `$array` bound to the ndarray inside `$tensor`, whatever its element type; with
+/// `$wrap($array)`, `$wrap` makes a tensor of the same element type.
 #[macro_export]
 macro_rules! each_dtype {
     ($tensor:expr, $array:ident => $body:expr) => {
+        $crate::each_dtype!($tensor, _wrap($array) => $body)
+    };
+    ($tensor:expr, $wrap:ident($array:ident) => $body:expr) => {
+        $crate::each_dtype!(@in [
+            Float32 Float64 Float16 Bfloat16 Int8 Int16 Int32 Int64
+            Uint8 Uint16 Uint32 Uint64 Bool String
+        ] $tensor, $wrap($array) => $body)
+    };
+    (@in [$($dtype:ident)*] $tensor:expr, $wrap:ident($array:ident) => $body:expr) => {
         match $tensor {
-            $crate::model::tensor::Tensor::Float32($array) => $body,
-            $crate::model::tensor::Tensor::Float64($array) => $body,
-            $crate::model::tensor::Tensor::Float16($array) => $body,
-            $crate::model::tensor::Tensor::Bfloat16($array) => $body,
-            $crate::model::tensor::Tensor::Int8($array) => $body,
-            $crate::model::tensor::Tensor::Int16($array) => $body,
-            $crate::model::tensor::Tensor::Int32($array) => $body,
-            $crate::model::tensor::Tensor::Int64($array) => $body,
-            $crate::model::tensor::Tensor::Uint8($array) => $body,
-            $crate::model::tensor::Tensor::Uint16($array) => $body,
-            $crate::model::tensor::Tensor::Uint32($array) => $body,
-            $crate::model::tensor::Tensor::Uint64($array) => $body,
-            $crate::model::tensor::Tensor::Bool($array) => $body,
-            $crate::model::tensor::Tensor::String($array) => $body,
+            $($crate::model::tensor::Tensor::$dtype($array) => {
+                let $wrap = $crate::model::tensor::Tensor::$dtype;
+                $body
+            })*
         }
     };
 }
@@ -106,6 +106,24 @@ impl Tensor {
             Dtype::Uint64 => Tensor::Uint64(filled(shape)),
             Dtype::Bool => Tensor::Bool(filled(shape)),
             Dtype::String => Tensor::String(filled(shape)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_element_type_has_zeros_that_keep_their_type_when_wrapped() {
+        for number in 1..=16 {
+            let Some(dtype) = Dtype::from_onnx(number) else {
+                continue;
+            };
+            let zeros = Tensor::zeros(dtype, &[2, 3]);
+            assert_eq!((zeros.dtype(), zeros.shape()), (dtype, &[2, 3][..]));
+            let same = each_dtype!(&zeros, wrap(array) => wrap(array.clone()));
+            assert_eq!(same, zeros);
         }
     }
 }

@@ -8,6 +8,8 @@ use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
+use crate::batch::cell::Cell;
+
 use super::rows::Broken;
 
 /// From keys to the plan's columns.
@@ -41,7 +43,7 @@ impl<'a> Lookup<'a> {
 /// One JSON object, its values as source text.
 pub struct Object<'a> {
     /// One for each of the plan's columns.
-    pub cells: Vec<Option<&'a str>>,
+    pub cells: Vec<Cell<'a>>,
     /// The plan's columns in the object's own order.
     pub order: Vec<usize>,
     /// Keys that are no columns of the plan.
@@ -133,7 +135,7 @@ impl<'de> Visitor<'de> for Members<'_> {
     ) -> std::result::Result<Object<'de>, A::Error> {
         let columns = self.0.columns.len();
         let mut object = Object {
-            cells: vec![None; columns],
+            cells: vec![Cell::Absent; columns],
             order: Vec::with_capacity(columns),
             others: Vec::new(),
         };
@@ -147,7 +149,7 @@ impl<'de> Visitor<'de> for Members<'_> {
                     let Some(cell) = object.cells.get_mut(index) else {
                         continue;
                     };
-                    if cell.replace(raw.get()).is_some() {
+                    if std::mem::replace(cell, Cell::Json(raw.get())) != Cell::Absent {
                         return Err(twice());
                     }
                     object.order.push(index);

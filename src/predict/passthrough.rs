@@ -6,6 +6,7 @@ use crate::batch::plan::{Keep, Plan};
 use crate::batch::write::{csv_cell, json_string};
 
 use super::format::Format;
+use super::object::Object;
 use super::rows::{Broken, Row};
 
 /// Which columns are passed through, ready for the hot loop.
@@ -19,6 +20,16 @@ pub struct Passthrough {
     names: Vec<Vec<u8>>,
     /// The predictions' names, which no copied key may have.
     reserved: Vec<String>,
+}
+
+fn is_kept(plan: &Plan) -> Vec<bool> {
+    let mut is_kept = vec![false; plan.columns.len()];
+    for index in &plan.kept {
+        if let Some(kept) = is_kept.get_mut(*index) {
+            *kept = true;
+        }
+    }
+    is_kept
 }
 
 /// What happens to a JSON key that the first block did not have.
@@ -44,9 +55,7 @@ impl Passthrough {
             literal
         };
         Passthrough {
-            is_kept: (0..plan.columns.len())
-                .map(|index| plan.kept.contains(&index))
-                .collect(),
+            is_kept: is_kept(plan),
             kept: plan.kept.clone(),
             others,
             names: plan.columns.iter().map(name).collect(),
@@ -73,7 +82,7 @@ impl Passthrough {
         row: &Row<'_>,
         delimiter: u8,
     ) -> std::result::Result<(), Broken> {
-        if let (Row::Json(object), Others::Refused) = (row, self.others)
+        if let (Some(object), Others::Refused) = (row.object, self.others)
             && let Some((key, _)) = object.others.first()
         {
             return Err(Broken {
@@ -88,7 +97,7 @@ impl Passthrough {
             if position > 0 {
                 out.push(delimiter);
             }
-            match row.cell(*index) {
+            match row.cells.get(*index).copied().unwrap_or(Cell::Absent) {
                 Cell::Text(text) => csv_cell(out, text, delimiter),
                 Cell::Json("null") | Cell::Absent => {}
                 Cell::Json(raw) if raw.starts_with('"') => {
@@ -105,50 +114,62 @@ impl Passthrough {
     /// # Errors
     /// A CSV cell that is not UTF-8, which JSON cannot say.
     pub fn json(&self, out: &mut Vec<u8>, row: &Row<'_>) -> std::result::Result<(), Broken> {
-        match row {
-            Row::Csv(record) => {
-                for index in &self.kept {
-                    let cell = record.get(*index).unwrap_or_default();
-                    let text = std::str::from_utf8(cell).map_err(|_| Broken {
-                        at: 0,
-                        message: "a field to be copied is not UTF-8, which JSON cannot hold".to_owned(),
-                        hint: "convert the file: iconv -f LATIN1 -t UTF-8, or leave the column out with --keep LIST",
-                    })?;
-                    self.member(out, *index, |out| json_string(out, text));
-                }
+        match row.object {
+            Some(object) => self.json_object(out, object),
+            None => self.json_fields(out, row.cells),
+        }
+    }
+
+    fn json_fields(
+        &self,
+        out: &mut Vec<u8>,
+        cells: &[Cell<'_>],
+    ) -> std::result::Result<(), Broken> {
+        for index in &self.kept {
+            let Some(Cell::Text(cell)) = cells.get(*index) else {
+                continue;
+            };
+            let text = std::str::from_utf8(cell).map_err(|_| Broken {
+                at: 0,
+                message: "a field to be copied is not UTF-8, which JSON cannot hold".to_owned(),
+                hint: "convert the file: iconv -f LATIN1 -t UTF-8, or leave the column out with --keep LIST",
+            })?;
+            self.member(out, *index, |out| json_string(out, text));
+        }
+        Ok(())
+    }
+
+    fn json_object(
+        &self,
+        out: &mut Vec<u8>,
+        object: &Object<'_>,
+    ) -> std::result::Result<(), Broken> {
+        let kept = object
+            .order
+            .iter()
+            .filter(|index| self.is_kept.get(**index) == Some(&true));
+        for index in kept {
+            if let Some(Cell::Json(raw)) = object.cells.get(*index) {
+                self.member(out, *index, |out| out.extend_from_slice(raw.as_bytes()));
             }
-            Row::Json(object) => {
-                for index in object
-                    .order
-                    .iter()
-                    .filter(|index| self.is_kept.get(**index) == Some(&true))
-                {
-                    let raw = object
-                        .cells
-                        .get(*index)
-                        .copied()
-                        .flatten()
-                        .unwrap_or("null");
-                    self.member(out, *index, |out| out.extend_from_slice(raw.as_bytes()));
-                }
-                if self.others == Others::Copied {
-                    for (key, raw) in &object.others {
-                        if self.reserved.iter().any(|name| name == key) {
-                            return Err(Broken {
-                                at: 0,
-                                message: format!(
-                                    "key \"{key}\" appears here first, but a prediction is already called so"
-                                ),
-                                hint: "--keep LIST names the keys to copy and ignores others",
-                            });
-                        }
-                        json_string(out, key);
-                        out.push(b':');
-                        out.extend_from_slice(raw.as_bytes());
-                        out.push(b',');
-                    }
-                }
+        }
+        if self.others != Others::Copied {
+            return Ok(());
+        }
+        for (key, raw) in &object.others {
+            if self.reserved.iter().any(|name| name == key) {
+                return Err(Broken {
+                    at: 0,
+                    message: format!(
+                        "key \"{key}\" appears here first, but a prediction is already called so"
+                    ),
+                    hint: "--keep LIST names the keys to copy and ignores others",
+                });
             }
+            json_string(out, key);
+            out.push(b':');
+            out.extend_from_slice(raw.as_bytes());
+            out.push(b',');
         }
         Ok(())
     }

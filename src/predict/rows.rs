@@ -31,34 +31,11 @@ pub fn line_of(block: &Block, at: usize) -> u64 {
 }
 
 /// One record of a block.
-pub enum Row<'a> {
-    Csv(&'a csv::ByteRecord),
-    Json(&'a Object<'a>),
-}
-
-impl<'a> Row<'a> {
-    /// Puts the cells of the plan's columns into `cells`.
-    pub fn cells(&self, cells: &mut Vec<Cell<'a>>) {
-        cells.clear();
-        match self {
-            Row::Csv(record) => cells.extend(record.iter().map(Cell::Text)),
-            Row::Json(object) => {
-                let cell = |raw: &Option<&'a str>| raw.map_or(Cell::Absent, Cell::Json);
-                cells.extend(object.cells.iter().map(cell));
-            }
-        }
-    }
-
-    /// The cell of the plan's column `index`.
-    pub fn cell(&self, index: usize) -> Cell<'a> {
-        match self {
-            Row::Csv(record) => record.get(index).map_or(Cell::Absent, Cell::Text),
-            Row::Json(object) => match object.cells.get(index) {
-                Some(Some(raw)) => Cell::Json(raw),
-                _ => Cell::Absent,
-            },
-        }
-    }
+pub struct Row<'a> {
+    /// One for each of the plan's columns.
+    pub cells: &'a [Cell<'a>],
+    /// The whole object, where the record is JSON.
+    pub object: Option<&'a Object<'a>>,
 }
 
 /// Calls `each` with every record of `block` and the byte that it starts at.
@@ -69,44 +46,110 @@ pub fn for_each<E: From<Broken>>(
     block: &Block,
     format: Format,
     columns: &[String],
+    each: impl FnMut(usize, &Row<'_>) -> std::result::Result<(), E>,
+) -> std::result::Result<(), E> {
+    let text = block.text.as_slice();
+    match format {
+        Format::Csv { delimiter } if memchr::memchr2(b'"', b'\r', text).is_none() => {
+            for_each_plain(text, delimiter, columns.len(), each)
+        }
+        Format::Csv { delimiter } => for_each_quoted(text, delimiter, columns.len(), each),
+        Format::Jsonl => for_each_object(text, columns, each),
+    }
+}
+
+/// CSV without quotes and carriage returns: what lies between delimiters and line ends is a field.
+/// The csv crate's view of such text, in a third of its time.
+fn for_each_plain<E: From<Broken>>(
+    text: &[u8],
+    delimiter: u8,
+    width: usize,
     mut each: impl FnMut(usize, &Row<'_>) -> std::result::Result<(), E>,
 ) -> std::result::Result<(), E> {
-    match format {
-        Format::Csv { delimiter } => {
-            let mut reader = csv_reader(&block.text, delimiter);
-            let mut record = csv::ByteRecord::new();
-            loop {
-                let at = reader.position().byte() as usize;
-                match reader.read_byte_record(&mut record) {
-                    Ok(true) => {}
-                    Ok(false) => return Ok(()),
-                    Err(error) => {
-                        return Err(Broken {
-                            at,
-                            message: error.to_string(),
-                            hint: "",
-                        }
-                        .into());
-                    }
-                }
-                check_width(at, record.len(), columns.len())?;
-                each(at, &Row::Csv(&record))?;
-            }
+    let mut cells = Vec::with_capacity(width);
+    let mut at = 0;
+    while at < text.len() {
+        let rest = text.get(at..).unwrap_or_default();
+        let record = rest.get(..memchr::memchr(b'\n', rest).unwrap_or(rest.len()));
+        let record = record.unwrap_or_default();
+        if !record.is_empty() {
+            cells.clear();
+            split(record, delimiter, &mut cells);
+            check_width(at, cells.len(), width)?;
+            let row = Row {
+                cells: &cells,
+                object: None,
+            };
+            each(at, &row)?;
         }
-        Format::Jsonl => {
-            let lookup = Lookup::new(columns);
-            let mut at = 0;
-            for line in block.text.split_inclusive(|byte| *byte == b'\n') {
-                if !line.trim_ascii().is_empty() {
-                    let object =
-                        Object::parse(line, &lookup).map_err(|broken| Broken { at, ..broken })?;
-                    each(at, &Row::Json(&object))?;
-                }
-                at += line.len();
-            }
-            Ok(())
-        }
+        at += record.len() + 1;
     }
+    Ok(())
+}
+
+/// Appends the fields of a record without quotes.
+fn split<'t>(record: &'t [u8], delimiter: u8, cells: &mut Vec<Cell<'t>>) {
+    let mut rest = record;
+    while let Some((field, after)) =
+        memchr::memchr(delimiter, rest).and_then(|at| Some((rest.get(..at)?, rest.get(at + 1..)?)))
+    {
+        cells.push(Cell::Text(field));
+        rest = after;
+    }
+    cells.push(Cell::Text(rest));
+}
+
+/// Any CSV, by the csv crate.
+fn for_each_quoted<E: From<Broken>>(
+    text: &[u8],
+    delimiter: u8,
+    width: usize,
+    mut each: impl FnMut(usize, &Row<'_>) -> std::result::Result<(), E>,
+) -> std::result::Result<(), E> {
+    let mut reader = csv_reader(text, delimiter);
+    let mut record = csv::ByteRecord::new();
+    loop {
+        let at = reader.position().byte() as usize;
+        let read = reader.read_byte_record(&mut record);
+        let is_record = read.map_err(|error| Broken {
+            at,
+            message: error.to_string(),
+            hint: "",
+        })?;
+        if !is_record {
+            return Ok(());
+        }
+        check_width(at, record.len(), width)?;
+        let cells: Vec<Cell<'_>> = record.iter().map(Cell::Text).collect();
+        let row = Row {
+            cells: &cells,
+            object: None,
+        };
+        each(at, &row)?;
+    }
+}
+
+/// One JSON object a line.
+fn for_each_object<E: From<Broken>>(
+    text: &[u8],
+    columns: &[String],
+    mut each: impl FnMut(usize, &Row<'_>) -> std::result::Result<(), E>,
+) -> std::result::Result<(), E> {
+    let lookup = Lookup::new(columns);
+    let mut at = 0;
+    for line in text.split_inclusive(|byte| *byte == b'\n') {
+        if !line.trim_ascii().is_empty() {
+            let parsed = Object::parse(line, &lookup);
+            let object = parsed.map_err(|broken| Broken { at, ..broken })?;
+            let row = Row {
+                cells: &object.cells,
+                object: Some(&object),
+            };
+            each(at, &row)?;
+        }
+        at += line.len();
+    }
+    Ok(())
 }
 
 fn csv_reader(text: &[u8], delimiter: u8) -> csv::Reader<&[u8]> {
@@ -187,4 +230,58 @@ pub fn keys(block: &Block) -> std::result::Result<Header, Broken> {
         at += line.len();
     }
     Ok(header)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The records of `text` with the byte that each starts at, or where it broke.
+    type Seen = std::result::Result<Vec<(usize, Vec<Vec<u8>>)>, usize>;
+
+    type Each<'e> = &'e mut dyn FnMut(usize, &Row<'_>) -> std::result::Result<(), Broken>;
+
+    /// What a path sees in `text` of two columns.
+    fn seen(path: fn(&[u8], Each<'_>) -> std::result::Result<(), Broken>, text: &[u8]) -> Seen {
+        let mut records = Vec::new();
+        let mut each = |at: usize, row: &Row<'_>| {
+            let cell = |cell: &Cell<'_>| match cell {
+                Cell::Text(text) => text.to_vec(),
+                Cell::Json(_) | Cell::Absent => Vec::new(),
+            };
+            // The csv crate counts leading blank lines to the record; so does the line of an error.
+            let blank = text
+                .iter()
+                .skip(at)
+                .take_while(|byte| **byte == b'\n')
+                .count();
+            records.push((at + blank, row.cells.iter().map(cell).collect()));
+            Ok(())
+        };
+        path(text, &mut each).map_err(|broken| {
+            let blank = text
+                .iter()
+                .skip(broken.at)
+                .take_while(|byte| **byte == b'\n')
+                .count();
+            broken.at + blank
+        })?;
+        Ok(records)
+    }
+
+    #[test]
+    fn plain_text_is_seen_as_the_csv_crate_sees_it() {
+        let mut texts: Vec<Vec<u8>> = vec![Vec::new()];
+        for _ in 0..7 {
+            let longer = texts.iter().flat_map(|text| {
+                [b'a', b',', b'\n', b' '].map(|byte| [text.as_slice(), &[byte]].concat())
+            });
+            texts = longer.collect();
+            for text in &texts {
+                let plain = seen(|text, each| for_each_plain(text, b',', 2, each), text);
+                let quoted = seen(|text, each| for_each_quoted(text, b',', 2, each), text);
+                assert_eq!(plain, quoted, "{:?}", String::from_utf8_lossy(text));
+            }
+        }
+    }
 }

@@ -162,10 +162,8 @@ impl Intake {
         let mut kept_ends = Vec::with_capacity(block.records);
         let each = |at: usize, row: &rows::Row<'_>| -> std::result::Result<(), Flaw> {
             starts.push(at);
-            let mut cells = Vec::with_capacity(self.plan.columns.len());
-            row.cells(&mut cells);
             encoder
-                .push(&cells)
+                .push(row.cells)
                 .map_err(|fault| Flaw::Fault(at, fault))?;
             match self.to {
                 Format::Csv { delimiter } => self.passthrough.csv(&mut kept, row, delimiter),
