@@ -166,10 +166,7 @@ impl<'p> Encoder<'p> {
         if self.records == 0 {
             return;
         }
-        let rows = match self.plan.batch {
-            BatchAxis::Fixed(size) => size,
-            BatchAxis::Free => self.records,
-        };
+        let rows = self.plan.batch.rows(self.records);
         let mut inputs = Vec::with_capacity(self.buffers.len());
         let buffers = self.buffers.iter_mut().zip(&self.shapes);
         for (feed, (buffer, shape)) in self.plan.feeds.iter().zip(buffers) {

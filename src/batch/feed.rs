@@ -61,6 +61,16 @@ pub enum BatchAxis {
     Fixed(usize),
 }
 
+impl BatchAxis {
+    /// Rows of a run of `records`: as many, or the fixed batch that they are padded to.
+    pub fn rows(self, records: usize) -> usize {
+        match self {
+            BatchAxis::Fixed(size) => size,
+            BatchAxis::Free => records,
+        }
+    }
+}
+
 /// Reads the batch axis off the inputs that are not given once by `--set`.
 ///
 /// A free first dimension anywhere means a free batch; where every first dimension is fixed, the

@@ -2,34 +2,13 @@
 
 use ndarray::{ArrayD, Axis, Slice, concatenate};
 
+use crate::each_dtype;
 use crate::model::signature::Signature;
 use crate::model::tensor::Tensor;
 
 use super::encode::Group;
 use super::feed::{BatchAxis, Feed, How, Kind, elements, kind};
 use super::plan::Plan;
-
-/// Applies `$body` to the array inside a tensor and wraps the result as the same dtype.
-macro_rules! map_array {
-    ($tensor:expr, $array:ident => $body:expr) => {
-        match $tensor {
-            Tensor::Float32($array) => Tensor::Float32($body),
-            Tensor::Float64($array) => Tensor::Float64($body),
-            Tensor::Float16($array) => Tensor::Float16($body),
-            Tensor::Bfloat16($array) => Tensor::Bfloat16($body),
-            Tensor::Int8($array) => Tensor::Int8($body),
-            Tensor::Int16($array) => Tensor::Int16($body),
-            Tensor::Int32($array) => Tensor::Int32($body),
-            Tensor::Int64($array) => Tensor::Int64($body),
-            Tensor::Uint8($array) => Tensor::Uint8($body),
-            Tensor::Uint16($array) => Tensor::Uint16($body),
-            Tensor::Uint32($array) => Tensor::Uint32($body),
-            Tensor::Uint64($array) => Tensor::Uint64($body),
-            Tensor::Bool($array) => Tensor::Bool($body),
-            Tensor::String($array) => Tensor::String($body),
-        }
-    };
-}
 
 /// Most elements of a tensor of zeros.
 const LARGEST: usize = 1 << 26;
@@ -43,10 +22,7 @@ impl Group {
         records: usize,
         given: impl Fn(usize) -> Option<Tensor>,
     ) -> Group {
-        let rows = match batch {
-            BatchAxis::Fixed(size) => size,
-            BatchAxis::Free => records,
-        };
+        let rows = batch.rows(records);
         let input = |(index, port): (usize, &crate::model::signature::Port)| {
             let (dtype, _) = port.tensor()?;
             let sizes = |dims: &[Option<usize>]| {
@@ -76,10 +52,7 @@ impl Group {
     /// `records` records of zeros, `false` and empty strings for what `plan` reads; lists of free
     /// length have one element. `None` where a file declares sizes that nobody has memory for.
     pub fn of_zeros(plan: &Plan, records: usize) -> Option<Group> {
-        let rows = match plan.batch {
-            BatchAxis::Fixed(size) => size,
-            BatchAxis::Free => records,
-        };
+        let rows = plan.batch.rows(records);
         let zeros = |feed: &Feed, record: Vec<usize>| {
             let shape: Vec<usize> = std::iter::once(rows).chain(record).collect();
             (elements(&shape) <= LARGEST).then(|| Tensor::zeros(feed.dtype, &shape))
@@ -106,7 +79,7 @@ impl Group {
         }
         let input = |(tensor, counts): (&Tensor, &bool)| {
             if *counts {
-                map_array!(tensor, array => twice(array))
+                each_dtype!(tensor, wrap(array) => wrap(twice(array)))
             } else {
                 tensor.clone()
             }
@@ -120,10 +93,7 @@ impl Group {
     /// Record `index` alone, repeated where the batch is fixed.
     #[must_use]
     pub fn only(&self, index: usize, counts: &[bool], batch: BatchAxis) -> Group {
-        let rows = match batch {
-            BatchAxis::Fixed(size) => size,
-            BatchAxis::Free => 1,
-        };
+        let rows = batch.rows(1);
         fn alone<T: Clone>(array: &ArrayD<T>, index: usize, rows: usize) -> ArrayD<T> {
             let row = array.slice_axis(Axis(0), Slice::from(index..index + 1));
             concatenate(Axis(0), &vec![row.view(); rows]).unwrap_or_else(|_| row.to_owned())
@@ -131,7 +101,7 @@ impl Group {
         let input = |(tensor, counts): (&Tensor, &bool)| {
             let there = tensor.shape().first().is_some_and(|size| index < *size);
             if *counts && there {
-                map_array!(tensor, array => alone(array, index, rows))
+                each_dtype!(tensor, wrap(array) => wrap(alone(array, index, rows)))
             } else {
                 tensor.clone()
             }
@@ -144,10 +114,7 @@ impl Group {
 
     /// Rows of the tensors: the records and the padding after them.
     pub fn rows(&self, batch: BatchAxis) -> usize {
-        match batch {
-            BatchAxis::Fixed(size) => size,
-            BatchAxis::Free => self.records,
-        }
+        batch.rows(self.records)
     }
 }
 

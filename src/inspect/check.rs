@@ -122,7 +122,7 @@ fn run(model: &Model) -> Result<Ran> {
 const MOST_ELEMENTS: usize = 1 << 24;
 
 fn check_size(signature: &Signature, batch: BatchAxis) -> Result<()> {
-    let rows = rows(batch);
+    let rows = batch.rows(RECORDS);
     let sizes = signature.inputs.iter().map(|port| match kind(port, batch) {
         Kind::PerRecord(dims) => elements(&shape(Some(rows), &dims)),
         Kind::Once(dims) => elements(&shape(None, &dims)),
@@ -143,14 +143,6 @@ fn shape(rows: Option<usize>, dims: &[Option<usize>]) -> Vec<usize> {
     rows.into_iter().chain(sizes).collect()
 }
 
-/// Records of the made-up batch.
-fn rows(batch: BatchAxis) -> usize {
-    match batch {
-        BatchAxis::Fixed(size) => size,
-        BatchAxis::Free => RECORDS,
-    }
-}
-
 /// A column of the first category that the model knows, for an input that an encoder reads: a strict
 /// one refuses everything else, empty strings and zeros too.
 fn known_category(facts: &Facts, batch: BatchAxis, index: usize) -> Option<Tensor> {
@@ -160,7 +152,7 @@ fn known_category(facts: &Facts, batch: BatchAxis, index: usize) -> Option<Tenso
     let Kind::PerRecord(dims) = kind(port, batch) else {
         return None;
     };
-    let shape = shape(Some(rows(batch)), &dims);
+    let shape = shape(Some(batch.rows(RECORDS)), &dims);
     match dtype {
         Dtype::String => Some(Tensor::String(ArrayD::from_elem(
             shape,

@@ -8,6 +8,10 @@ use super::proto::{Graph, Node, Tensor};
 /// graph may have a cycle.
 pub(crate) const LONGEST_CHAIN: usize = 8;
 
+/// Nodes looked at behind one value: more than any pipeline has, few enough for a hostile graph that
+/// asks for thousands of values.
+const MOST_STEPS: usize = 1_000;
+
 /// Operators through which labels and probabilities keep their meaning.
 const TRANSPARENT: [&str; 16] = [
     "Identity",
@@ -54,12 +58,13 @@ impl<'g> Lineage<'g> {
         self.initializers.get(name).copied()
     }
 
-    /// The nodes that the value `name` comes from, through transparent ones.
+    /// The nodes that the value `name` comes from, through transparent ones; the first of them, where
+    /// there is no end of them.
     pub(crate) fn sources(&self, name: &str) -> Vec<&'g Node<'g>> {
         let mut seen = HashSet::new();
         let mut open: Vec<&'g Node<'g>> = self.producer(name).into_iter().collect();
         let mut sources = Vec::new();
-        while let Some(node) = open.pop() {
+        while let Some(node) = open.pop().filter(|_| seen.len() < MOST_STEPS) {
             if !seen.insert(std::ptr::from_ref(node)) {
                 continue;
             }

@@ -19,6 +19,10 @@ pub(crate) use labels::{is_classifier, zipmap_keys};
 /// More labels than this are not read: no classifier has them.
 const MOST: usize = 100_000;
 
+/// Class names are looked for behind so many outputs. A multi-output model has a few; a hostile one
+/// lists thousands that all lead to one long list, and each would get a copy.
+const MOST_OUTPUTS: usize = 32;
+
 /// Fills in the feature names and class names of `signature`.
 pub(crate) fn name(
     signature: &mut Signature,
@@ -27,7 +31,7 @@ pub(crate) fn name(
     lineage: &Lineage<'_>,
 ) {
     signature.features = metadata::feature_names(&signature.inputs, &model.metadata);
-    for port in &mut signature.outputs {
+    for port in signature.outputs.iter_mut().take(MOST_OUTPUTS) {
         port.classes = labels::output_keys(&port.name, lineage);
     }
     match classes_of_outputs(signature, lineage) {
@@ -88,8 +92,8 @@ impl Found {
 /// The classes that all outputs agree on. The label outputs are asked first: behind a LabelEncoder
 /// they know the true names, while the probabilities only know the encoded numbers.
 fn classes_of_outputs(signature: &Signature, lineage: &Lineage<'_>) -> Found {
-    let (named, others): (Vec<&Port>, Vec<&Port>) =
-        signature.outputs.iter().partition(|port| is_label(port));
+    let outputs = signature.outputs.iter().take(MOST_OUTPUTS);
+    let (named, others): (Vec<&Port>, Vec<&Port>) = outputs.partition(|port| is_label(port));
     let sets = |ports: Vec<&Port>| {
         let sets = ports
             .into_iter()
@@ -111,7 +115,7 @@ fn is_label(port: &Port) -> bool {
 
 /// With several targets, an output still has names if it comes from one classifier alone.
 fn name_each_output(signature: &mut Signature, lineage: &Lineage<'_>) {
-    for port in &mut signature.outputs {
+    for port in signature.outputs.iter_mut().take(MOST_OUTPUTS) {
         if port.classes.is_none()
             && !is_label(port)
             && let Found::One(classes) = Found::among(labels::sets_behind(&port.name, lineage))
