@@ -182,12 +182,12 @@ impl fmt::Display for Report {
 
 impl std::error::Error for Error {}
 
-/// `text` with every control character but the newline written as `\x1b` or `\u{202e}`, so that no
-/// file can drive the terminal that shows its names. Newlines stay: long messages have lines.
+/// `text` with every control character written as `\n`, `\x1b` or `\u{202e}`, so that no file can
+/// drive the terminal that shows its names, nor forge a line of ours.
 pub fn escape_controls(text: &str) -> String {
     text.chars()
         .map(|c| match c {
-            '\n' => "\n".to_owned(),
+            '\n' => "\\n".to_owned(),
             '\t' => "\\t".to_owned(),
             '\r' => "\\r".to_owned(),
             c if c.is_ascii_control() => format!("\\x{:02x}", u32::from(c)),
@@ -251,7 +251,7 @@ mod tests {
             ("a\u{202e}b", "a\\u{202e}b"),
             ("tab\there", "tab\\there"),
             ("größe", "größe"),
-            ("two\nlines", "two\nlines"),
+            ("two\nlines", "two\\nlines"),
         ] {
             assert_eq!(escape_controls(text), shown);
         }

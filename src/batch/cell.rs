@@ -118,8 +118,8 @@ fn is_listed(text: &[u8], list: &[String]) -> bool {
 fn read_json<T: Element>(raw: &str, rules: &CellRules) -> Result<Option<T>, Reason> {
     match (raw.as_bytes().first(), T::DTYPE) {
         (Some(b'n'), _) => Ok(None),
-        (Some(b'"'), Dtype::String) => read_string(unescape(raw).as_bytes(), rules),
-        (Some(b'"'), _) if rules.lenient => read_number(unescape(raw).as_bytes(), rules),
+        (Some(b'"'), Dtype::String) => read_string(unescape(raw)?.as_bytes(), rules),
+        (Some(b'"'), _) if rules.lenient => read_number(unescape(raw)?.as_bytes(), rules),
         (Some(b'"'), Dtype::Bool) => Err(Reason::NotABool),
         (Some(b'"'), _) => Err(Reason::QuotedNumber),
         (Some(b'-' | b'0'..=b'9'), _) | (Some(b't' | b'f'), Dtype::Bool) => {
@@ -131,11 +131,16 @@ fn read_json<T: Element>(raw: &str, rules: &CellRules) -> Result<Option<T>, Reas
     }
 }
 
-/// The text of a JSON string literal; the literal itself should it not be one.
-pub fn unescape(raw: &str) -> Cow<'_, str> {
+/// The text of a JSON string literal.
+///
+/// # Errors
+/// [`Reason::NotUtf8`] for half of a surrogate pair, which JSON can write and no text can hold.
+pub fn unescape(raw: &str) -> Result<Cow<'_, str>, Reason> {
     match raw.get(1..raw.len().saturating_sub(1)) {
-        Some(inner) if !inner.contains('\\') => Cow::Borrowed(inner),
-        _ => serde_json::from_str(raw).map_or(Cow::Borrowed(raw), Cow::Owned),
+        Some(inner) if !inner.contains('\\') => Ok(Cow::Borrowed(inner)),
+        _ => serde_json::from_str(raw)
+            .map(Cow::Owned)
+            .map_err(|_| Reason::NotUtf8),
     }
 }
 
@@ -301,6 +306,7 @@ mod tests {
         assert_eq!(json::<String>("12"), Ok(Some("12".to_owned())));
         assert_eq!(json::<String>("[1]"), Err(Reason::NotText));
         assert_eq!(json::<String>(r#""a\u0000b""#), Err(Reason::HasNul));
+        assert_eq!(json::<String>(r#""\ud800""#), Err(Reason::NotUtf8));
         let lenient = CellRules {
             lenient: true,
             ..CellRules::default()

@@ -4,6 +4,8 @@
 //! (`probabilities_setosa`...), or a nested list. The layout is decided once, from what the first
 //! run really returned: declared output shapes are wrong too often.
 
+use std::collections::HashSet;
+
 use crate::error::{Error, Result};
 use crate::model::signature::Signature;
 use crate::model::tensor::{Tensor, Value};
@@ -221,6 +223,18 @@ fn check_classes(fields: &[Field], wanted: &Wanted) -> Result<()> {
     let Some(classes) = &wanted.classes else {
         return Ok(());
     };
+    let mut seen = HashSet::new();
+    if let Some(name) = classes
+        .iter()
+        .find(|name| name.is_empty() || !seen.insert(name.as_str()))
+    {
+        let what = if name.is_empty() {
+            "an empty name".to_owned()
+        } else {
+            format!("\"{name}\" twice")
+        };
+        return Err(Error::usage(format!("--classes: the list has {what}")));
+    }
     let uses = |field: &Field| match &field.form {
         Form::Classes(names) => names == classes,
         // The two sides of a single score.

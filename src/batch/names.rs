@@ -6,6 +6,8 @@
 
 use std::collections::HashMap;
 
+use crate::error::escape_controls;
+
 /// The columns of a source, to be looked up by name.
 #[derive(Debug, Clone)]
 pub struct Names<'a> {
@@ -90,7 +92,7 @@ pub fn listed<S: AsRef<str>>(names: &[S]) -> String {
     let quoted: Vec<String> = names
         .iter()
         .take(MOST)
-        .map(|name| format!("\"{}\"", name.as_ref()))
+        .map(|name| format!("\"{}\"", escape_controls(name.as_ref())))
         .collect();
     match names.len().saturating_sub(MOST) {
         0 => quoted.join(", "),
@@ -107,7 +109,7 @@ fn lower_case(name: &str) -> String {
 }
 
 /// The name as exporters make identifiers of it: every other character becomes `_`.
-fn folded(name: &str) -> String {
+pub fn folded(name: &str) -> String {
     let identifier = |c: char| if c.is_alphanumeric() { c } else { '_' };
     lower_case(name).chars().map(identifier).collect()
 }

@@ -67,6 +67,9 @@ impl Plan {
         } else {
             batch
         };
+        if feeds.iter().all(|feed| matches!(feed.how, How::Once(_))) {
+            return Err(planner.nothing_left());
+        }
         let used: HashSet<usize> = feeds.iter().flat_map(used_columns).collect();
         let unused: Vec<usize> = (0..columns.len())
             .filter(|index| !used.contains(index))

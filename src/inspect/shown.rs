@@ -2,21 +2,16 @@
 
 use crate::error::escape_controls;
 
-/// `text` on one line, without anything that drives a terminal.
-pub(super) fn one_line(text: &str) -> String {
-    escape_controls(text).replace('\n', "\\n")
-}
-
 /// Whether `c` does something to a terminal: a newline does not.
 pub(super) fn drives_terminal(c: char) -> bool {
-    !escape_controls(c.encode_utf8(&mut [0; 4])).starts_with(c)
+    c != '\n' && !escape_controls(c.encode_utf8(&mut [0; 4])).starts_with(c)
 }
 
 /// `text` on one line, cut to `most` characters.
 pub(super) fn cut(text: &str, most: usize) -> String {
     // What is cut off need not be escaped; a value may be as long as the file.
     let start: String = text.chars().take(most + 1).collect();
-    let line = one_line(&start);
+    let line = escape_controls(&start);
     if start.len() == text.len() && line.chars().count() <= most {
         return line;
     }

@@ -8,11 +8,12 @@ mod signature;
 
 use crate::batch::columns::Layout;
 use crate::error::Result;
+use crate::error::escape_controls;
 use crate::model::onnx::{Facts, Format};
 
 use super::check::Checked;
 use super::ports;
-use super::shown::{self, LONGEST_NAME, cut, one_line};
+use super::shown::{self, LONGEST_NAME, cut};
 use super::table;
 
 /// Lines are kept to this many characters, where names allow it.
@@ -58,7 +59,7 @@ fn first_line(facts: &Facts) -> String {
     };
     format!(
         "{}: {format}, {}\n",
-        one_line(&facts.path.display().to_string()),
+        escape_controls(&facts.path.display().to_string()),
         shown::bytes(facts.file_bytes)
     )
 }
@@ -110,5 +111,5 @@ fn notes(facts: &Facts, layouts: &[&Layout], checked: Option<&Checked>) -> Vec<S
             report.message
         ));
     }
-    notes.iter().map(|note| one_line(note)).collect()
+    notes.iter().map(|note| escape_controls(note)).collect()
 }

@@ -21,7 +21,8 @@ pub fn text(source: &str, format: Format, to: Format, plan: &Plan, layout: &Layo
         lines.push(format!("  output \"{output}\" is no column: it {reason}"));
     }
     lines.push(out(to, plan, layout));
-    escape_controls(&lines.join("\n")) + "\n"
+    let lines = lines.iter().map(|line| escape_controls(line) + "\n");
+    lines.collect()
 }
 
 /// One line for each input, and one on a fixed batch.

@@ -32,6 +32,7 @@ use crate::model::{Model, onnx};
 use feeder::Feeder;
 use opened::Opened;
 use options::Options;
+use order::Workers;
 use progress::Progress;
 use score::Scored;
 use sink::Sink;
@@ -58,12 +59,13 @@ fn score(options: &Options) -> Result<()> {
     }
     interrupt::watch();
     let model = Model::from_facts(facts, &options.runtime)?;
+    let workers = Workers::start(options.jobs)?;
     let mut sink = Sink::open(options.output.as_deref())?;
     let mut progress = Progress::new(source::total_bytes(&paths), options.quiet);
     let mut feeder = Feeder::new(&model, options, paths);
     let scored = feeder.start(&mut sink, &progress).and_then(|()| {
         order::in_order(
-            options.jobs,
+            &workers,
             || feeder.next_task(),
             |(scorer, block)| scorer.score(&block),
             |scored: Scored| {

@@ -4,29 +4,56 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::thread;
 
-use crate::error::{Error, Result};
+use rayon::ThreadPool;
 
-/// Calls `work` on everything that `produce` gives, on `jobs` threads, and `consume` on the results
-/// in their order. `produce` runs on this thread and `consume` on one of its own; at most
+use crate::error::{Error, Report, Result};
+
+/// Threads that work, started before anything else of a run, so that nothing is half done when they
+/// cannot be had.
+pub struct Workers {
+    pool: ThreadPool,
+    jobs: usize,
+}
+
+impl Workers {
+    /// Starts `jobs` threads.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the system has no more threads to give.
+    pub fn start(jobs: usize) -> Result<Workers> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(jobs)
+            .thread_name(|index| format!("score-{index}"))
+            .build();
+        let refused = |error| no_thread(&format!("cannot start {jobs} threads: {error}"));
+        Ok(Workers {
+            pool: pool.map_err(refused)?,
+            jobs,
+        })
+    }
+}
+
+fn no_thread(message: &str) -> Error {
+    Error::Io(Report {
+        place: String::new(),
+        message: message.to_owned(),
+        hint: "--jobs N asks for fewer".to_owned(),
+    })
+}
+
+/// Calls `work` on everything that `produce` gives, on the threads of `workers`, and `consume` on the
+/// results in their order. `produce` runs on this thread and `consume` on one of its own; at most
 /// `2 * jobs + 2` items are between them, which bounds the memory.
 ///
 /// # Errors
 /// The first error in the order of the items, whoever had it. Nothing after it is consumed.
 pub fn in_order<I: Send, O: Send>(
-    jobs: usize,
+    workers: &Workers,
     mut produce: impl FnMut() -> Result<Option<I>>,
     work: impl Fn(I) -> Result<O> + Sync,
     consume: impl FnMut(O) -> Result<()> + Send,
 ) -> Result<()> {
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(jobs)
-        .thread_name(|index| format!("score-{index}"))
-        .build()
-        .map_err(|error| {
-            Error::runtime(format!("cannot start {jobs} threads: {error}"))
-                .hint("--jobs N asks for fewer")
-        })?;
-    let most = 2 * jobs + 2;
+    let most = 2 * workers.jobs + 2;
     let (give, permits) = sync_channel(most);
     for _ in 0..most {
         // The channel holds as many; it cannot be full.
@@ -34,8 +61,11 @@ pub fn in_order<I: Send, O: Send>(
     }
     let (done, results) = channel();
     thread::scope(|threads| {
-        let consumer = threads.spawn(move || consume_in_order(&results, &give, consume));
-        pool.in_place_scope(|scope| {
+        let consumer = thread::Builder::new()
+            .name("write".to_owned())
+            .spawn_scoped(threads, move || consume_in_order(&results, &give, consume))
+            .map_err(|error| no_thread(&format!("cannot start a thread: {error}")))?;
+        workers.pool.in_place_scope(|scope| {
             let work = &work;
             // No permit comes any more once the consumer has stopped.
             for number in 0_u64.. {
@@ -89,8 +119,9 @@ mod tests {
     fn squares(jobs: usize, count: u64, fail_at: Option<u64>) -> (Vec<u64>, Result<()>) {
         let mut numbers = 0..count;
         let mut out = Vec::new();
+        let workers = Workers::start(jobs).expect("threads");
         let result = in_order(
-            jobs,
+            &workers,
             || Ok(numbers.next()),
             |number| {
                 // Early items take longest, so that results arrive in the wrong order.
@@ -132,7 +163,8 @@ mod tests {
 
     #[test]
     fn an_endless_producer_stops_when_the_consumer_does() {
-        let result = in_order(2, || Ok(Some(())), Ok, |()| Err(Error::ClosedPipe));
+        let workers = Workers::start(2).expect("threads");
+        let result = in_order(&workers, || Ok(Some(())), Ok, |()| Err(Error::ClosedPipe));
         assert!(matches!(result, Err(Error::ClosedPipe)));
     }
 }

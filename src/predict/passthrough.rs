@@ -1,7 +1,12 @@
 //! Columns on their way past the model: copied from the input to the output, nothing reinterpreted.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
+
 use crate::batch::cell::{Cell, unescape};
 use crate::batch::columns::Layout;
+use crate::batch::feed::How;
+use crate::batch::names::folded;
 use crate::batch::plan::{Keep, Plan};
 use crate::batch::write::{csv_cell, json_string};
 
@@ -20,6 +25,17 @@ pub struct Passthrough {
     names: Vec<Vec<u8>>,
     /// The predictions' names, which no copied key may have.
     reserved: Vec<String>,
+    /// The columns that feed the model, as [`folded`] writes them.
+    fed: HashSet<String>,
+}
+
+fn fed(plan: &Plan) -> HashSet<String> {
+    let sources = plan.feeds.iter().flat_map(|feed| match &feed.how {
+        How::Cells { sources, .. } => sources.as_slice(),
+        How::List { source, .. } => std::slice::from_ref(source),
+        How::Once(_) => &[],
+    });
+    sources.map(|source| folded(&source.name)).collect()
 }
 
 fn is_kept(plan: &Plan) -> Vec<bool> {
@@ -60,6 +76,7 @@ impl Passthrough {
             others,
             names: plan.columns.iter().map(name).collect(),
             reserved: Vec::new(),
+            fed: fed(plan),
         }
     }
 
@@ -70,6 +87,28 @@ impl Passthrough {
             .iter()
             .map(|field| field.name.clone())
             .collect();
+    }
+
+    /// Refuses a key that no earlier record had and that looks like one which feeds the model: it
+    /// would have been found by its name, had it been there in time.
+    ///
+    /// # Errors
+    /// The key.
+    pub fn check_late_keys(&self, row: &Row<'_>) -> std::result::Result<(), Broken> {
+        let others = row.object.map_or(&[][..], |object| &object.others);
+        match others
+            .iter()
+            .find(|(key, _)| self.fed.contains(&folded(key)))
+        {
+            None => Ok(()),
+            Some((key, _)) => Err(Broken {
+                at: 0,
+                message: format!(
+                    "key \"{key}\" appears here first, and is close to the name of one that feeds the model"
+                ),
+                hint: "write every key in the same way in all records",
+            }),
+        }
     }
 
     /// Appends the kept cells of `row` with delimiters between them.
@@ -101,7 +140,8 @@ impl Passthrough {
                 Cell::Text(text) => csv_cell(out, text, delimiter),
                 Cell::Json("null") | Cell::Absent => {}
                 Cell::Json(raw) if raw.starts_with('"') => {
-                    csv_cell(out, unescape(raw).as_bytes(), delimiter)
+                    let text = unescape(raw).unwrap_or(Cow::Borrowed(raw));
+                    csv_cell(out, text.as_bytes(), delimiter)
                 }
                 Cell::Json(raw) => csv_cell(out, raw.as_bytes(), delimiter),
             }

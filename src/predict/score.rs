@@ -165,6 +165,9 @@ impl Intake {
             encoder
                 .push(row.cells)
                 .map_err(|fault| Flaw::Fault(at, fault))?;
+            self.passthrough
+                .check_late_keys(row)
+                .map_err(|broken| Broken { at, ..broken })?;
             match self.to {
                 Format::Csv { delimiter } => self.passthrough.csv(&mut kept, row, delimiter),
                 Format::Jsonl => self.passthrough.json(&mut kept, row),

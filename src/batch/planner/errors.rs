@@ -15,7 +15,7 @@ impl Planner<'_> {
             listed(self.columns)
         );
         match self.names.nearest(wanted) {
-            Some(near) => format!("did you mean \"{near}\"?\n{columns}"),
+            Some(near) => format!("did you mean {}?\n{columns}", listed(&[near])),
             None => columns,
         }
     }
@@ -89,6 +89,28 @@ impl Planner<'_> {
         Error::data(self.place, format!("no {noun} {}{of}", listed(absent)))
             .hint(self.columns_hint(first))
             .hint_more("--allow-missing-columns scores absent columns as missing values")
+    }
+
+    /// Every input is given once, so that no record would be scored.
+    pub(super) fn nothing_left(&self) -> Error {
+        let set: Vec<&str> = self
+            .rules
+            .set
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect();
+        match set.as_slice() {
+            [] => Error::model(
+                "",
+                "no input of the model has a batch axis, so there is nothing to score records with",
+            )
+            .hint("mlserve inspect MODEL shows the inputs"),
+            set => Error::usage(format!(
+                "--set {}: that leaves no input for the records",
+                listed(set)
+            ))
+            .hint("--set is for inputs that do not change from record to record"),
+        }
     }
 
     pub(super) fn no_such_input(&self, name: &str) -> Error {

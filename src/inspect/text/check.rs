@@ -1,8 +1,9 @@
 //! What ONNX Runtime said to the model: `--check`, as labels and texts.
 
 use super::{BESIDE_LABEL, MOST_ROWS};
+use crate::error::escape_controls;
 use crate::inspect::check::{Checked, RanOutput};
-use crate::inspect::shown::{self, LONGEST_NAME, cut, one_line};
+use crate::inspect::shown::{self, LONGEST_NAME, cut};
 use crate::model::runtime::Runtime;
 
 /// The runtime, the loading and the made-up batch.
@@ -38,7 +39,7 @@ pub(super) fn check(checked: &Checked) -> Vec<Vec<String>> {
 }
 
 fn runtime(runtime: &Runtime) -> String {
-    one_line(&format!(
+    escape_controls(&format!(
         "ONNX Runtime {}, {}",
         runtime.version(),
         runtime.source()
