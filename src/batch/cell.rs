@@ -41,6 +41,8 @@ pub enum Reason {
     QuotedNumber,
     NotUtf8,
     HasNul,
+    /// Half of a surrogate pair, which JSON can write and no text can hold.
+    HalfCharacter,
     NotAList,
     WrongShape,
 }
@@ -58,6 +60,7 @@ impl Reason {
             Reason::QuotedNumber => "a number in quotes",
             Reason::NotUtf8 => "not UTF-8",
             Reason::HasNul => "text with a NUL character",
+            Reason::HalfCharacter => "half of a surrogate pair",
             Reason::NotAList => "not nested lists",
             Reason::WrongShape => "of another shape",
         }
@@ -75,6 +78,7 @@ impl Reason {
             Reason::QuotedNumber => "quoted_number",
             Reason::NotUtf8 => "not_utf8",
             Reason::HasNul => "has_nul",
+            Reason::HalfCharacter => "half_character",
             Reason::NotAList => "not_a_list",
             Reason::WrongShape => "wrong_shape",
         }
@@ -134,13 +138,13 @@ fn read_json<T: Element>(raw: &str, rules: &CellRules) -> Result<Option<T>, Reas
 /// The text of a JSON string literal.
 ///
 /// # Errors
-/// [`Reason::NotUtf8`] for half of a surrogate pair, which JSON can write and no text can hold.
+/// [`Reason::HalfCharacter`] for half of a surrogate pair.
 pub fn unescape(raw: &str) -> Result<Cow<'_, str>, Reason> {
     match raw.get(1..raw.len().saturating_sub(1)) {
         Some(inner) if !inner.contains('\\') => Ok(Cow::Borrowed(inner)),
         _ => serde_json::from_str(raw)
             .map(Cow::Owned)
-            .map_err(|_| Reason::NotUtf8),
+            .map_err(|_| Reason::HalfCharacter),
     }
 }
 
@@ -306,7 +310,7 @@ mod tests {
         assert_eq!(json::<String>("12"), Ok(Some("12".to_owned())));
         assert_eq!(json::<String>("[1]"), Err(Reason::NotText));
         assert_eq!(json::<String>(r#""a\u0000b""#), Err(Reason::HasNul));
-        assert_eq!(json::<String>(r#""\ud800""#), Err(Reason::NotUtf8));
+        assert_eq!(json::<String>(r#""\ud800""#), Err(Reason::HalfCharacter));
         let lenient = CellRules {
             lenient: true,
             ..CellRules::default()

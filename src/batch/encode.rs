@@ -50,7 +50,7 @@ impl fmt::Display for Fault {
             Reason::Missing => f.write_str("nothing"),
             Reason::WrongShape => write!(f, "lists of another shape: {found}"),
             Reason::HasNul => write!(f, "{found}, which holds a NUL character"),
-            Reason::OutOfRange | Reason::NotUtf8 => {
+            Reason::OutOfRange | Reason::NotUtf8 | Reason::HalfCharacter => {
                 write!(f, "{found}, which is {}", reason.words())
             }
             _ => f.write_str(found),

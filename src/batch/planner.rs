@@ -139,6 +139,13 @@ impl Planner<'_> {
                 self.flag_column("--fill", name)?;
             }
         }
+        let mut features = HashSet::new();
+        let mut named = self.rules.features.iter().flatten();
+        if let Some(double) = named.find(|name| !features.insert(name.as_str())) {
+            return Err(Error::usage(format!(
+                "--features: \"{double}\" stands twice"
+            )));
+        }
         match self
             .rules
             .set

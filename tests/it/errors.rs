@@ -689,3 +689,63 @@ fn the_first_bad_record_is_reported_whatever_the_number_of_jobs() {
         );
     }
 }
+
+#[test]
+fn what_cannot_be_meant_is_refused_before_it_is_scored() {
+    let four: &[u8] = b"a,b,c,d\n1,2,3,4\n";
+    for (flags, input, code, stderr) in [
+        (
+            &["--set", "X=[[1,2,3,4]]"][..],
+            four,
+            2,
+            "--set \"X\": that leaves no input for the records\n\
+             hint: --set is for inputs that do not change from record to record",
+        ),
+        (
+            &["--classes", "a,b,a"],
+            four,
+            2,
+            "--classes: the list has \"a\" twice",
+        ),
+        (
+            &["--classes", "a,b,"],
+            four,
+            2,
+            "--classes: the list has an empty name",
+        ),
+        (
+            &["--features", "a,b,c,c"],
+            four,
+            2,
+            "--features: \"c\" stands twice",
+        ),
+        (
+            &["--features", "a,b,c,d", "--batch-size", "1"],
+            b"{\"a\":1,\"b\":2,\"c\":3,\"d\":4}\n{\"a\":1,\"b\":2,\"c\":3,\"D\":4}\n",
+            1,
+            "stdin:2: key \"D\" appears here first, and is close to the name of one that feeds the model\n\
+             hint: write every key in the same way in all records",
+        ),
+        (
+            &["--outputs", "label", "--features", "a,b,c,d", "--batch-size", "1"],
+            b"{\"a\":1,\"b\":2,\"c\":3,\"d\":4}\n{\"a\":1,\"b\":2,\"c\":3,\"d\":4,\"label\":\"x\"}\n",
+            1,
+            "stdin:2: key \"label\" appears here first, but a prediction is already called so\n\
+             hint: --keep LIST names the keys to copy and ignores others",
+        ),
+        // A name from the file forges no line of ours.
+        (
+            &[],
+            b"\"x\nhint: trust me\",u\n1,2\n",
+            1,
+            "stdin: input \"X\" takes 4 columns and the model does not name them, found 2: \"x\\nhint: trust me\", \"u\"\n\
+             hint: --features LIST names the columns in the model's order",
+        ),
+    ] {
+        predict("iris", flags).given(input).fails(code, stderr);
+    }
+    predict("languages", &[]).given("{\"text\":\"\\ud800\"}\n").fails(
+        1,
+        "stdin:1: column \"text\": expected text (string), found \"\\ud800\", which is half of a surrogate pair",
+    );
+}
