@@ -74,7 +74,10 @@ fn python_to_json(text: &str) -> String {
                 while let Some(digit) = chars.next_if(char::is_ascii_digit) {
                     number.push(digit);
                 }
-                json.push_str(&format!("\"{number}\""));
+                // Python's keys may be numbers, those of JSON may not.
+                let is_key = chars.clone().find(|c| !c.is_whitespace()) == Some(':');
+                let quote = if is_key { "\"" } else { "" };
+                json.push_str(&format!("{quote}{number}{quote}"));
             }
             c => json.push(c),
         }
@@ -111,7 +114,7 @@ mod tests {
 
     #[test]
     fn names_are_read_from_json_python_and_comma_lists() {
-        let cases: [(&str, Option<&[&str]>); 14] = [
+        let cases: [(&str, Option<&[&str]>); 15] = [
             (r#"["cat", "dog"]"#, Some(&["cat", "dog"])),
             ("[7, 3]", Some(&["7", "3"])),
             ("cat, dog ,owl", Some(&["cat", "dog", "owl"])),
@@ -122,6 +125,7 @@ mod tests {
             ),
             (r#"{"1": "b", "0": "a"}"#, Some(&["a", "b"])),
             (r#"{"b": 1, "a": 0}"#, Some(&["a", "b"])),
+            ("{'b': 1, 'a': 0}", Some(&["a", "b"])),
             ("['a', 'say \"hi\"']", Some(&["a", "say \"hi\""])),
             ("('a', 'b',)", Some(&["a", "b"])),
             (r#"{"0": "a", "2": "b"}"#, None),
