@@ -21,14 +21,14 @@ Exit codes:
 /// Everything happens on this machine; nothing is ever sent anywhere.
 #[derive(Debug, Parser)]
 #[command(name = "mlserve", version, max_term_width = 100, after_help = EXIT_CODES)]
-#[command(
-    subcommand_required = true,
-    arg_required_else_help = true,
-    disable_help_subcommand = true
-)]
+#[command(arg_required_else_help = true, disable_help_subcommand = true)]
 pub struct Cli {
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Option<Command>,
+
+    /// Print the licences of the ONNX Runtime inside this program
+    #[arg(long, exclusive = true)]
+    pub licenses: bool,
 }
 
 /// What to do.

@@ -24,9 +24,17 @@ fn main() -> ExitCode {
 
 fn dispatch(cli: &Cli) -> Result<()> {
     match &cli.command {
-        Command::Predict(args) => predict::run(args),
-        Command::Inspect(args) => inspect::run(args),
+        Some(Command::Predict(args)) => predict::run(args),
+        Some(Command::Inspect(args)) => inspect::run(args),
+        // Nothing but a command, --licenses, --help and --version gets through the parser.
+        None => print_licenses(),
     }
+}
+
+fn print_licenses() -> Result<()> {
+    let text = runtime::licenses()?;
+    let written = io::stdout().lock().write_all(text.as_bytes());
+    written.map_err(|source| Error::io("stdout", &source))
 }
 
 fn exit_code(error: &Error) -> ExitCode {

@@ -21,6 +21,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlserve' -ScriptBlock {
 
     $completions = @(switch ($command) {
         'mlserve' {
+            [CompletionResult]::new('--licenses', '--licenses', [CompletionResultType]::ParameterName, 'Print the licences of the ONNX Runtime inside this program')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')

@@ -29,7 +29,7 @@ _mlserve() {
 
     case "${cmd}" in
         mlserve)
-            opts="-h -V --help --version predict inspect"
+            opts="-h -V --licenses --help --version predict inspect"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

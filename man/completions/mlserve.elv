@@ -18,6 +18,7 @@ set edit:completion:arg-completer[mlserve] = {|@words|
     }
     var completions = [
         &'mlserve'= {
+            cand --licenses 'Print the licences of the ONNX Runtime inside this program'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
             cand -V 'Print version'

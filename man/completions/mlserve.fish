@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_mlserve_global_optspecs
-    string join \n h/help V/version
+    string join \n licenses h/help V/version
 end
 
 function __fish_mlserve_needs_command
@@ -24,6 +24,7 @@ function __fish_mlserve_using_subcommand
     contains -- $cmd[1] $argv
 end
 
+complete -c mlserve -n "__fish_mlserve_needs_command" -l licenses -d 'Print the licences of the ONNX Runtime inside this program'
 complete -c mlserve -n "__fish_mlserve_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mlserve -n "__fish_mlserve_needs_command" -s V -l version -d 'Print version'
 complete -c mlserve -n "__fish_mlserve_needs_command" -f -a "predict" -d 'Score the records of CSV, TSV or JSONL files or of a pipe, on all cores, in input order'

@@ -614,6 +614,14 @@ fn help_is_a_result_and_names_the_exit_codes() {
 }
 
 #[test]
+fn the_licences_of_what_is_inside_can_be_read() {
+    let outcome = mlserve(&["--licenses"]).run();
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
+    assert!(outcome.stdout.starts_with("MIT License"));
+    assert!(outcome.stdout.contains("THIRD PARTY SOFTWARE NOTICES"));
+}
+
+#[test]
 fn files_that_are_absent_or_folders_are_named() {
     let folder = Folder::with(&[("four.csv", b"a,b,c,d\n1,2,3,4\n"), ("folder.csv.d", b"")]);
     for (args, code, stderr) in [
