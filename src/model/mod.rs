@@ -32,7 +32,7 @@ use crate::error::Result;
 use onnx::Facts;
 use runtime::{Runtime, RuntimeChoice};
 use session::Session;
-use signature::Signature;
+use signature::{Port, Signature};
 use tensor::{Tensor, Value};
 
 /// One loaded model: its facts, its signature, its session.
@@ -87,6 +87,19 @@ impl Model {
     /// # Errors
     /// As [`Session::run`].
     pub fn run(&self, inputs: &[Tensor]) -> Result<Vec<Value>> {
-        self.session.run(inputs)
+        let values = self.session.run(inputs)?;
+        let signature = self.signature();
+        let in_order = |(value, port): (Value, &Port)| {
+            let classes = port.classes.as_ref().or(signature.classes.as_ref());
+            match classes {
+                Some(classes) => value.in_order(classes),
+                None => value,
+            }
+        };
+        Ok(values
+            .into_iter()
+            .zip(&signature.outputs)
+            .map(in_order)
+            .collect())
     }
 }

@@ -1,6 +1,6 @@
 //! Values on their way into a model and out of it, free of any runtime's types.
 
-use ndarray::{ArrayD, IxDyn};
+use ndarray::{ArrayD, Axis, IxDyn};
 
 use super::dtype::Dtype;
 
@@ -52,12 +52,34 @@ pub enum Value {
     Tensor(Tensor),
     /// A sequence of tensors: one for each target of a multi-output classifier.
     Sequence(Vec<Tensor>),
-    /// A sequence of maps, one for each record, as ZipMap makes them: the keys in ascending order
-    /// and the values as a tensor of shape `[records, keys]`, NaN where a map lacks a key.
+    /// A sequence of maps, one for each record, as ZipMap makes them: the keys in the order of the
+    /// classes where that is known, else ascending, and the values as a tensor of shape `[records, keys]`, NaN where a map lacks a key.
     Maps {
         keys: Vec<String>,
         values: Tensor,
     },
+}
+
+impl Value {
+    /// The same value with the keys of its maps in the order of `names`, where those are the same.
+    #[must_use]
+    pub fn in_order(self, names: &[String]) -> Value {
+        let Value::Maps { keys, values } = self else {
+            return self;
+        };
+        let place = |name: &String| keys.iter().position(|key| key == name);
+        let order: Option<Vec<usize>> = names.iter().map(place).collect();
+        match order {
+            Some(order) if order.len() == keys.len() && values.shape().len() == 2 => Value::Maps {
+                keys: names.to_vec(),
+                values: each_dtype!(values, wrap(array) => {
+                    // Picking columns may leave them one after the other in memory.
+                    wrap(array.select(Axis(1), &order).as_standard_layout().into_owned())
+                }),
+            },
+            _ => Value::Maps { keys, values },
+        }
+    }
 }
 
 impl Tensor {
@@ -113,6 +135,28 @@ impl Tensor {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn maps_take_the_order_of_the_classes() {
+        let names = |list: [&str; 2]| list.map(str::to_owned).to_vec();
+        let maps = |keys, row: [f32; 2]| Value::Maps {
+            keys,
+            values: Tensor::Float32(ndarray::array![row].into_dyn()),
+        };
+        let sorted = maps(names(["a", "b"]), [0.25, 0.75]);
+        let turned = maps(names(["b", "a"]), [0.75, 0.25]);
+        let ordered = sorted.clone().in_order(&names(["b", "a"]));
+        assert_eq!(ordered, turned);
+        let Value::Maps {
+            values: Tensor::Float32(values),
+            ..
+        } = ordered
+        else {
+            panic!("maps of floats stay so");
+        };
+        assert!(values.is_standard_layout());
+        assert_eq!(sorted.clone().in_order(&names(["b", "c"])), sorted);
+    }
 
     #[test]
     fn every_element_type_has_zeros_that_keep_their_type_when_wrapped() {
