@@ -25,12 +25,10 @@ mod rewrite;
 mod signs;
 mod wire;
 
-use std::path::Path;
-
 use crate::error::Result;
 
 use onnx::Facts;
-use runtime::{Runtime, RuntimeChoice};
+use runtime::RuntimeChoice;
 use session::Session;
 use signature::{Port, Signature};
 use tensor::{Tensor, Value};
@@ -39,22 +37,13 @@ use tensor::{Tensor, Value};
 pub struct Model {
     pub facts: Facts,
     session: Session,
-    runtime: &'static Runtime,
 }
 
 impl Model {
-    /// Reads the model file at `path` and loads it into ONNX Runtime.
+    /// Loads the model that `facts` were read from ([`onnx::read`]) into ONNX Runtime.
     ///
     /// # Errors
-    /// Everything that can be wrong with a model file or the runtime, with a remedy.
-    pub fn load(path: &Path, choice: &RuntimeChoice) -> Result<Model> {
-        Model::from_facts(onnx::read(path)?, choice)
-    }
-
-    /// Loads a model whose facts were read before.
-    ///
-    /// # Errors
-    /// As [`Model::load`].
+    /// Everything that can be wrong with external data, the model or the runtime, with a remedy.
     pub fn from_facts(facts: Facts, choice: &RuntimeChoice) -> Result<Model> {
         external::check(&facts)?;
         let rewritten = {
@@ -64,21 +53,12 @@ impl Model {
         let folder = rewrite::external_folder(&facts);
         let runtime = runtime::start(choice)?;
         let session = Session::load(runtime, &facts, rewritten.as_deref(), folder.as_deref())?;
-        Ok(Model {
-            facts,
-            session,
-            runtime,
-        })
+        Ok(Model { facts, session })
     }
 
     /// What the model takes and gives.
     pub fn signature(&self) -> &Signature {
         &self.facts.signature
-    }
-
-    /// The runtime that the model is loaded in.
-    pub fn runtime(&self) -> &'static Runtime {
-        self.runtime
     }
 
     /// Runs the model on one tensor for each input, in the signature's order; any number of threads
