@@ -90,6 +90,28 @@ impl Group {
         }
     }
 
+    /// The first `most` records; all of them where the batch is fixed.
+    #[must_use]
+    pub fn first(&self, most: usize, counts: &[bool], batch: BatchAxis) -> Group {
+        if batch != BatchAxis::Free || self.records <= most {
+            return self.clone();
+        }
+        fn start<T: Clone>(array: &ArrayD<T>, most: usize) -> ArrayD<T> {
+            array.slice_axis(Axis(0), Slice::from(..most)).to_owned()
+        }
+        let input = |(tensor, counts): (&Tensor, &bool)| {
+            if *counts {
+                each_dtype!(tensor, wrap(array) => wrap(start(array, most)))
+            } else {
+                tensor.clone()
+            }
+        };
+        Group {
+            records: most,
+            inputs: self.inputs.iter().zip(counts).map(input).collect(),
+        }
+    }
+
     /// Record `index` alone, repeated where the batch is fixed.
     #[must_use]
     pub fn only(&self, index: usize, counts: &[bool], batch: BatchAxis) -> Group {
@@ -139,6 +161,16 @@ mod tests {
         assert_eq!(doubled.records, 4);
         let shapes: Vec<&[usize]> = doubled.inputs.iter().map(Tensor::shape).collect();
         assert_eq!(shapes, [&[4, 2][..], &[1]]);
+    }
+
+    #[test]
+    fn the_first_records_are_taken_where_the_batch_is_free() {
+        let first = group().first(1, &[true, false], BatchAxis::Free);
+        let matrix = Tensor::Float32(array![[1.0, 2.0]].into_dyn());
+        let given = Tensor::Int64(array![7].into_dyn());
+        assert_eq!((first.records, first.inputs), (1, vec![matrix, given]));
+        let whole = group().first(1, &[true, false], BatchAxis::Fixed(2));
+        assert_eq!(whole, group());
     }
 
     #[test]

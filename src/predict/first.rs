@@ -6,9 +6,9 @@ use crate::batch::plan::Plan;
 use crate::error::Result;
 use crate::model::Model;
 
-/// Records of zeros that stand for those that a source does not have: more than one, so that outputs
-/// of a single row are told from rows of records.
-const ZEROS: usize = 7;
+/// Records of the first run, or of zeros that stand for them: they will be scored again with their
+/// block, so few; more than one, so that an output of a single row is told from rows of records.
+const FEW: usize = 7;
 
 /// Lays out the predictions by what the model returns for `group`, the first records; for zeros
 /// where there are no records.
@@ -17,8 +17,11 @@ const ZEROS: usize = 7;
 /// Flags that fit no output.
 pub fn layout(model: &Model, plan: &Plan, group: Option<Group>, wanted: &Wanted) -> Result<Layout> {
     let laid_out = match &group {
-        Some(group) => run_alone_too(model, plan, group, wanted),
-        None => Group::of_zeros(plan, ZEROS).and_then(|zeros| run(model, plan, &zeros, wanted)),
+        Some(group) => {
+            let few = group.first(FEW, &plan.counts_records(), plan.batch);
+            run(model, plan, &few, wanted).or_else(|| run_alone(model, plan, group, wanted))
+        }
+        None => Group::of_zeros(plan, FEW).and_then(|zeros| run(model, plan, &zeros, wanted)),
     };
     // What cannot run can still be laid out; why it cannot comes out when the block is scored.
     laid_out.unwrap_or_else(|| Layout::declared(model.signature(), plan.batch, wanted))
@@ -39,15 +42,9 @@ fn run(model: &Model, plan: &Plan, group: &Group, wanted: &Wanted) -> Option<Res
     ))
 }
 
-/// The layout of all records, or of the first that the model accepts alone.
-fn run_alone_too(
-    model: &Model,
-    plan: &Plan,
-    group: &Group,
-    wanted: &Wanted,
-) -> Option<Result<Layout>> {
+/// The layout of the first record that the model accepts alone.
+fn run_alone(model: &Model, plan: &Plan, group: &Group, wanted: &Wanted) -> Option<Result<Layout>> {
     let counts = plan.counts_records();
     let alone = |record| group.only(record, &counts, plan.batch);
-    run(model, plan, group, wanted)
-        .or_else(|| (0..group.records).find_map(|record| run(model, plan, &alone(record), wanted)))
+    (0..group.records).find_map(|record| run(model, plan, &alone(record), wanted))
 }

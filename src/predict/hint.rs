@@ -20,6 +20,9 @@ pub fn for_fault(fault: &Fault, dtype: Option<Dtype>) -> String {
     let has_nan = dtype.is_some_and(Dtype::is_float);
     let bare = found.trim_matches('"');
     match reason {
+        Reason::NotANumber if bare.replacen(',', ".", 1).parse::<f64>().is_ok() => {
+            "numbers are written with a decimal point, not a comma".to_owned()
+        }
         Reason::Missing if has_nan => String::new(),
         Reason::Missing => format!(
             "{} has no missing value; --fill '{column}=VALUE' gives it one",

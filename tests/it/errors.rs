@@ -741,6 +741,13 @@ fn what_cannot_be_meant_is_refused_before_it_is_scored() {
             "stdin:2: key \"label\" appears here first, but a prediction is already called so\n\
              hint: --keep LIST names the keys to copy and ignores others",
         ),
+        (
+            &["--delimiter", ";"],
+            b"a;b;c;d\n5,1;3,5;1,4;0,2\n",
+            1,
+            "stdin:2: column \"a\": expected a number (float32), found \"5,1\"\n\
+             hint: numbers are written with a decimal point, not a comma",
+        ),
         // A name from the file forges no line of ours.
         (
             &[],
