@@ -7,6 +7,7 @@
 //! cells -> plan -> encode -> Model::run -> columns (decide) -> write
 //! ```
 
+mod buffer;
 pub mod cell;
 pub mod columns;
 pub mod decide;

@@ -18,6 +18,7 @@ pub mod order;
 pub mod passthrough;
 pub mod progress;
 pub mod rows;
+mod scan;
 pub mod score;
 pub mod sink;
 pub mod source;
