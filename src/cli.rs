@@ -61,6 +61,10 @@ pub struct PredictArgs {
     #[command(flatten)]
     pub predictions: PredictionArgs,
     #[command(flatten)]
+    pub faults: FaultArgs,
+    #[command(flatten)]
+    pub long: LongRunArgs,
+    #[command(flatten)]
     pub run: RunArgs,
     #[command(flatten)]
     pub runtime: RuntimeArgs,
@@ -187,6 +191,60 @@ pub struct PredictionArgs {
     pub argmax: bool,
 }
 
+/// What becomes of records that cannot be scored.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Records that cannot be scored")]
+pub struct FaultArgs {
+    /// End the run, leave the record out, or keep it with empty predictions; skip with --rejects or
+    /// --max-errors, else fail
+    #[arg(long, value_name = "WHAT")]
+    pub on_error: Option<OnErrorName>,
+
+    /// Tell of each such record in FILE (JSONL: file, line, column, code, message, record)
+    #[arg(long, value_name = "FILE")]
+    pub rejects: Option<PathBuf>,
+
+    /// Fail when there are more than N, or more than P% of all records
+    #[arg(long, value_name = "N|P%")]
+    pub max_errors: Option<MaxErrors>,
+
+    /// Longest record, such as 64M; a longer one cannot be scored
+    #[arg(long, value_name = "SIZE", default_value = "256M")]
+    pub max_record_bytes: ByteSize,
+}
+
+/// Runs that take long, are cut in pieces or are looked at later.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Long runs")]
+pub struct LongRunArgs {
+    /// Go on where an interrupted run with the same command line stopped; needs --output
+    #[arg(long, requires = "output")]
+    pub resume: bool,
+
+    /// Score only part I of N of the input, counted from 1; the parts' outputs one after the other
+    /// are the whole output
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<Shard>,
+
+    /// Score the part of N that the environment names (JOB_COMPLETION_INDEX,
+    /// AWS_BATCH_JOB_ARRAY_INDEX, SLURM_ARRAY_TASK_ID)
+    #[arg(long, value_name = "N", conflicts_with = "shard", value_parser = clap::value_parser!(u32).range(1..))]
+    pub shards: Option<u32>,
+
+    /// Score anew what --resume or a shard has already finished
+    #[arg(long)]
+    pub force: bool,
+
+    /// Score records as they arrive and write each batch at once; batches, and with them the last
+    /// bits of predictions, then depend on timing
+    #[arg(long, conflicts_with_all = ["resume", "shard", "shards"])]
+    pub stream: bool,
+
+    /// Write a JSON account of the run to FILE: what was scored, by what, with which outcome
+    #[arg(long, value_name = "FILE")]
+    pub manifest: Option<PathBuf>,
+}
+
 /// How the run goes.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Run")]
@@ -264,6 +322,17 @@ pub enum FormatName {
     Jsonl,
 }
 
+/// What becomes of a record that cannot be scored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnErrorName {
+    /// End the run; nothing half-written is left
+    Fail,
+    /// Leave the record out
+    Skip,
+    /// Keep the record with empty predictions
+    Null,
+}
+
 /// A function over raw scores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ActivationName {
@@ -297,6 +366,82 @@ impl FromStr for Delimiter {
             }
             [byte] if byte.is_ascii() => Ok(Delimiter(*byte)),
             _ => Err("expected one ASCII character or \"tab\"".to_owned()),
+        }
+    }
+}
+
+/// Part `index` (from 1) of `count`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shard {
+    pub index: u32,
+    pub count: u32,
+}
+
+impl FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (index, count) = text
+            .split_once('/')
+            .ok_or("expected I/N, such as 3/10")?;
+        let number = |text: &str| text.trim().parse::<u32>();
+        match (number(index), number(count)) {
+            (Ok(0), Ok(_)) => Err(
+                "shards are counted from 1; --shards N takes an index from 0 out of the environment"
+                    .to_owned(),
+            ),
+            (Ok(index), Ok(count)) if index <= count => Ok(Shard { index, count }),
+            (Ok(index), Ok(count)) => Err(format!("there is no shard {index} of {count}")),
+            _ => Err("expected I/N, such as 3/10".to_owned()),
+        }
+    }
+}
+
+/// How many records may fail.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum MaxErrors {
+    Records(u64),
+    Percent(f64),
+}
+
+impl FromStr for MaxErrors {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || "expected a number such as 100, or a share such as 0.5%".to_owned();
+        match text.strip_suffix('%') {
+            Some(share) => match share.trim().parse::<f64>() {
+                Ok(share) if (0.0..=100.0).contains(&share) => Ok(MaxErrors::Percent(share)),
+                _ => Err(wrong()),
+            },
+            None => text.parse().map(MaxErrors::Records).map_err(|_| wrong()),
+        }
+    }
+}
+
+/// A number of bytes: `4096`, `64K`, `256M`, `2G`, in units of 1024.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ByteSize(pub usize);
+
+impl FromStr for ByteSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let unit = text.get(digits.len()..).unwrap_or_default();
+        let shift = match unit.to_ascii_uppercase().as_str() {
+            "" | "B" => 0,
+            "K" | "KB" | "KIB" => 10,
+            "M" | "MB" | "MIB" => 20,
+            "G" | "GB" | "GIB" => 30,
+            _ => return Err("expected a size such as 4096, 64K, 256M or 2G".to_owned()),
+        };
+        let count: usize = digits
+            .parse()
+            .map_err(|_| "expected a size such as 4096, 64K, 256M or 2G".to_owned())?;
+        match count.checked_mul(1 << shift) {
+            Some(size @ 1..) => Ok(ByteSize(size)),
+            _ => Err("expected a size between 1 byte and what memory can hold".to_owned()),
         }
     }
 }

@@ -9,7 +9,9 @@ use crate::model::tensor::Tensor;
 use super::cell::{Cell, CellRules, Reason, read};
 use super::element::{Element, ForElement};
 use super::feed::Source;
+use super::lanes::Run;
 use super::nested::read_nested;
+use super::spelling::{self, Spelling};
 
 /// Missing values among the cells that feed a model.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -34,6 +36,14 @@ impl<'r> Row<'r> {
     }
 }
 
+/// How the values of a plain record are read.
+pub(super) struct Reading<'r> {
+    pub(super) rules: &'r CellRules,
+    /// The sources of the input's row.
+    pub(super) sources: &'r [Source],
+    pub(super) spelling: &'r Spelling,
+}
+
 /// Which source failed, and why.
 pub(super) struct At(pub(super) usize, pub(super) Reason);
 
@@ -46,6 +56,29 @@ pub(super) trait Fill {
         sources: &[Source],
         missing: &mut Missing,
     ) -> Result<(), At>;
+
+    /// Appends a row of `width` elements, to be filled by the calls below.
+    fn open_row(&mut self, width: usize);
+
+    /// Fills the elements of the open row that `run` names from the numbers that `text` starts with,
+    /// and returns the bytes that they take with what stands before and between them. `None` where a
+    /// value is not plain or not as it should be.
+    fn scan(
+        &mut self,
+        text: &[u8],
+        run: &Run,
+        reading: &Reading<'_>,
+        missing: &mut Missing,
+    ) -> Option<usize>;
+
+    /// Fills element `slot` of the open row from the cell that `source` names.
+    fn place(
+        &mut self,
+        row: &Row<'_>,
+        slot: usize,
+        source: &Source,
+        missing: &mut Missing,
+    ) -> Result<(), Reason>;
 
     /// Appends the elements of a JSON list; returns the list's shape.
     fn push_list(
@@ -68,6 +101,8 @@ pub(super) trait Fill {
 /// Elements, and what makes a tensor of them.
 struct Buffer<T> {
     elements: Vec<T>,
+    /// Where the open row starts.
+    row: usize,
     wrap: fn(ArrayD<T>) -> Tensor,
 }
 
@@ -80,6 +115,7 @@ impl ForElement for NewBuffer {
     fn call<T: Element>(self, wrap: fn(ArrayD<T>) -> Tensor) -> Box<dyn Fill> {
         Box::new(Buffer {
             elements: Vec::<T>::new(),
+            row: 0,
             wrap,
         })
     }
@@ -102,6 +138,53 @@ impl<T: Element> Fill for Buffer<T> {
                 Err(reason) => return Err(At(at, reason)),
             };
             self.elements.push(element);
+        }
+        Ok(())
+    }
+
+    fn open_row(&mut self, width: usize) {
+        self.row = self.elements.len();
+        if self.elements.capacity() == 0 {
+            self.elements.reserve(width.saturating_mul(FIRST_ROWS).min(FIRST_ELEMENTS));
+        }
+        self.elements.resize(self.row + width, T::default());
+    }
+
+    #[inline]
+    fn scan(
+        &mut self,
+        text: &[u8],
+        run: &Run,
+        reading: &Reading<'_>,
+        missing: &mut Missing,
+    ) -> Option<usize> {
+        let row = self.elements.get_mut(self.row..)?;
+        match reading.spelling {
+            Spelling::Fields(delimiter) => {
+                let fields = Fields(*delimiter);
+                scan_run(row, text, run, reading, (&fields, missing))
+            }
+            Spelling::Members { before, .. } => {
+                let members = Members(before);
+                scan_run(row, text, run, reading, (&members, missing))
+            }
+        }
+    }
+
+    fn place(
+        &mut self,
+        row: &Row<'_>,
+        slot: usize,
+        source: &Source,
+        missing: &mut Missing,
+    ) -> Result<(), Reason> {
+        let width = self.elements.len() - self.row;
+        let element = match read(single(row.cell(source), width), row.rules)? {
+            Some(element) => element,
+            None => read_missing(source, missing)?,
+        };
+        if let Some(place) = self.elements.get_mut(self.row + slot) {
+            *place = element;
         }
         Ok(())
     }
@@ -147,6 +230,96 @@ impl<T: Element> Fill for Buffer<T> {
             .ok()
             .map(self.wrap)
     }
+}
+
+/// Rows that a buffer has room for from the start, and elements at most.
+const FIRST_ROWS: usize = 1024;
+const FIRST_ELEMENTS: usize = 1 << 16;
+
+/// How the values of a run are divided: [`Spelling`], chosen once for the run and not for each value.
+trait Divided {
+    /// The bytes before value `position`.
+    fn before(&self, text: &[u8], position: usize) -> Option<usize>;
+
+    /// Whether a number may end before `next`.
+    fn may_end(&self, next: Option<&u8>) -> bool;
+
+    /// The cell that `text` starts with where it is no plain number, and its bytes.
+    fn other<'t>(&self, text: &'t [u8]) -> Option<(Cell<'t>, usize)>;
+}
+
+struct Fields(u8);
+
+impl Divided for Fields {
+    #[inline]
+    fn before(&self, text: &[u8], position: usize) -> Option<usize> {
+        spelling::before_field(text, self.0, position)
+    }
+
+    #[inline]
+    fn may_end(&self, next: Option<&u8>) -> bool {
+        match next {
+            None | Some(b'\n' | b'\r') => true,
+            Some(byte) => *byte == self.0,
+        }
+    }
+
+    #[inline]
+    fn other<'t>(&self, text: &'t [u8]) -> Option<(Cell<'t>, usize)> {
+        let length = spelling::field(text, self.0);
+        Some((Cell::Text(text.get(..length)?), length))
+    }
+}
+
+struct Members<'b>(&'b [Vec<u8>]);
+
+impl Divided for Members<'_> {
+    #[inline]
+    fn before(&self, text: &[u8], position: usize) -> Option<usize> {
+        spelling::before_member(text, self.0, position)
+    }
+
+    /// The literal that must follow tells.
+    #[inline]
+    fn may_end(&self, _: Option<&u8>) -> bool {
+        true
+    }
+
+    #[inline]
+    fn other<'t>(&self, text: &'t [u8]) -> Option<(Cell<'t>, usize)> {
+        text.starts_with(b"null").then_some((Cell::Json("null"), 4))
+    }
+}
+
+/// The innermost loop: one value after the other of one run.
+#[inline]
+fn scan_run<T: Element>(
+    row: &mut [T],
+    text: &[u8],
+    run: &Run,
+    reading: &Reading<'_>,
+    (divided, missing): (&impl Divided, &mut Missing),
+) -> Option<usize> {
+    let mut at = 0;
+    for (position, slot) in (run.start..).zip(&run.slots) {
+        at += divided.before(text.get(at..)?, position)?;
+        let rest = text.get(at..)?;
+        let (value, length) = match T::scan(rest) {
+            Some((value, length)) if divided.may_end(rest.get(length)) => (value, length),
+            _ => {
+                let (cell, length) = divided.other(rest)?;
+                let source = reading.sources.get(*slot)?;
+                let value = match read(cell, reading.rules).ok()? {
+                    Some(value) => value,
+                    None => read_missing(source, missing).ok()?,
+                };
+                (value, length)
+            }
+        };
+        *row.get_mut(*slot)? = value;
+        at += length;
+    }
+    Some(at)
 }
 
 /// `[x]` is accepted where one element is wanted, as a row of a `[N, 1]` tensor is often written.

@@ -158,6 +158,22 @@ pub fn expectation(dtype: Dtype) -> String {
     }
 }
 
+impl Cell<'_> {
+    /// Appends what the cell says as text, strings without their quotes; false for a missing one.
+    pub fn append_text(&self, out: &mut Vec<u8>) -> bool {
+        match self {
+            Cell::Absent | Cell::Json("null") => return false,
+            Cell::Text(text) => out.extend_from_slice(text),
+            Cell::Json(raw) if raw.starts_with('"') => {
+                let text = unescape(raw).unwrap_or(Cow::Borrowed(raw));
+                out.extend_from_slice(text.as_bytes());
+            }
+            Cell::Json(raw) => out.extend_from_slice(raw.as_bytes()),
+        }
+        true
+    }
+}
+
 impl fmt::Display for Cell<'_> {
     /// The cell as an error text shows it, cut after 60 characters.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

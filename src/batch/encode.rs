@@ -59,21 +59,31 @@ impl fmt::Display for Fault {
 
 /// Collects records until they are taken as groups.
 pub struct Encoder<'p> {
-    plan: &'p Plan,
-    buffers: Vec<Box<dyn Fill>>,
+    pub(super) plan: &'p Plan,
+    pub(super) buffers: Vec<Box<dyn Fill>>,
+    /// For each input the elements of a record that cells fill.
+    pub(super) widths: Vec<usize>,
     /// For each input the shape of a record, where lists decide it.
     shapes: Vec<Vec<usize>>,
     groups: Vec<Group>,
     /// Records since the last group.
     records: usize,
-    missing: Missing,
+    /// Records of a group at most.
+    most: usize,
+    pub(super) missing: Missing,
 }
 
 impl<'p> Encoder<'p> {
-    /// An encoder without records.
-    pub fn new(plan: &'p Plan) -> Self {
+    /// An encoder without records, whose groups have at most `most` records.
+    pub fn new(plan: &'p Plan, most: usize) -> Self {
+        let width = |feed: &Feed| match &feed.how {
+            How::Cells { sources, .. } => sources.len(),
+            How::List { .. } | How::Once(_) => 0,
+        };
         Encoder {
             plan,
+            widths: plan.feeds.iter().map(width).collect(),
+            most: most.max(1),
             buffers: plan
                 .feeds
                 .iter()
@@ -107,11 +117,20 @@ impl<'p> Encoder<'p> {
             self.roll_back(missing_before);
             return Err(fault);
         }
+        self.record_done();
+        Ok(())
+    }
+
+    /// Counts a record that was appended whole.
+    pub(super) fn record_done(&mut self) {
         self.records += 1;
-        if self.plan.batch == BatchAxis::Fixed(self.records) {
+        let is_full = match self.plan.batch {
+            BatchAxis::Fixed(size) => self.records == size,
+            BatchAxis::Free => self.records >= self.most,
+        };
+        if is_full {
             self.close_group();
         }
-        Ok(())
     }
 
     fn push_record(&mut self, cells: &[Cell<'_>]) -> Result<(), Stop> {
@@ -144,7 +163,7 @@ impl<'p> Encoder<'p> {
     }
 
     /// Forgets what an unfinished record has pushed and counted.
-    fn roll_back(&mut self, missing: Missing) {
+    pub(super) fn roll_back(&mut self, missing: Missing) {
         self.missing = missing;
         for (buffer, shape) in self.buffers.iter_mut().zip(&self.shapes) {
             buffer.truncate(self.records * elements(shape));
@@ -290,7 +309,7 @@ mod tests {
     #[test]
     fn cells_go_to_the_element_that_asks_for_their_column() {
         let plan = plan(vec![matrix()], BatchAxis::Free);
-        let mut encoder = Encoder::new(&plan);
+        let mut encoder = Encoder::new(&plan, usize::MAX);
         encoder
             .push(&[Cell::Text(b"1"), Cell::Text(b"2")])
             .expect("a record");
@@ -308,7 +327,7 @@ mod tests {
     #[test]
     fn a_faulty_record_leaves_nothing_behind() {
         let plan = plan(vec![matrix(), list(vec![Some(1)])], BatchAxis::Free);
-        let mut encoder = Encoder::new(&plan);
+        let mut encoder = Encoder::new(&plan, usize::MAX);
         let fault = encoder
             .push(&[Cell::Text(b"[1]"), Cell::Text(b"")])
             .expect_err("a list is no number");
@@ -323,7 +342,7 @@ mod tests {
     #[test]
     fn a_fixed_batch_is_padded_with_its_last_record() {
         let plan = plan(vec![matrix()], BatchAxis::Fixed(2));
-        let mut encoder = Encoder::new(&plan);
+        let mut encoder = Encoder::new(&plan, usize::MAX);
         for text in ["1", "2", "3"] {
             let cell = Cell::Text(text.as_bytes());
             encoder.push(&[cell, cell]).expect("a record");
@@ -344,7 +363,7 @@ mod tests {
     #[test]
     fn lists_of_another_length_start_a_new_group() {
         let plan = plan(vec![list(vec![None])], BatchAxis::Free);
-        let mut encoder = Encoder::new(&plan);
+        let mut encoder = Encoder::new(&plan, usize::MAX);
         for raw in ["[1,2]", "[3,4]", "[5]", "[6]", "[7,8]"] {
             encoder.push(&[Cell::Json(raw)]).expect("a record");
         }
@@ -366,7 +385,7 @@ mod tests {
             dims: Vec::new(),
         };
         let plan = plan(vec![(Dtype::Int64, how)], BatchAxis::Free);
-        let mut encoder = Encoder::new(&plan);
+        let mut encoder = Encoder::new(&plan, usize::MAX);
         encoder.push(&[Cell::Text(b"")]).expect("a filled record");
         let (groups, missing) = encoder.finish();
         assert_eq!(missing, Missing { cells: 1, nan: 0 });

@@ -1,4 +1,6 @@
-//! Groups of records that no file gave: made up, doubled, or one record of another group.
+//! Groups of records that no file gave: made up, doubled, or a part of another group.
+
+use std::ops::Range;
 
 use ndarray::{ArrayD, Axis, Slice, concatenate};
 
@@ -112,24 +114,23 @@ impl Group {
         }
     }
 
-    /// Record `index` alone, repeated where the batch is fixed.
+    /// The records of `range`, padded with the last of them where the batch is fixed.
     #[must_use]
-    pub fn only(&self, index: usize, counts: &[bool], batch: BatchAxis) -> Group {
-        let rows = batch.rows(1);
-        fn alone<T: Clone>(array: &ArrayD<T>, index: usize, rows: usize) -> ArrayD<T> {
-            let row = array.slice_axis(Axis(0), Slice::from(index..index + 1));
-            concatenate(Axis(0), &vec![row.view(); rows]).unwrap_or_else(|_| row.to_owned())
-        }
+    pub fn part(&self, range: Range<usize>, counts: &[bool], batch: BatchAxis) -> Group {
+        let records = range.len();
+        let last = range.end.saturating_sub(1);
+        let padding = batch.rows(records).saturating_sub(records);
+        let rows: Vec<usize> = range.chain(std::iter::repeat_n(last, padding)).collect();
         let input = |(tensor, counts): (&Tensor, &bool)| {
-            let there = tensor.shape().first().is_some_and(|size| index < *size);
+            let there = tensor.shape().first().is_some_and(|size| last < *size);
             if *counts && there {
-                each_dtype!(tensor, wrap(array) => wrap(alone(array, index, rows)))
+                each_dtype!(tensor, wrap(array) => wrap(array.select(Axis(0), &rows)))
             } else {
                 tensor.clone()
             }
         };
         Group {
-            records: 1,
+            records,
             inputs: self.inputs.iter().zip(counts).map(input).collect(),
         }
     }
@@ -175,7 +176,7 @@ mod tests {
 
     #[test]
     fn one_record_fills_a_fixed_batch() {
-        let only = group().only(1, &[true, false], BatchAxis::Fixed(2));
+        let only = group().part(1..2, &[true, false], BatchAxis::Fixed(2));
         let expected = Tensor::Float32(array![[3.0, 4.0], [3.0, 4.0]].into_dyn());
         assert_eq!(only.inputs.first(), Some(&expected));
     }

@@ -3,8 +3,10 @@
 //! What the user may say and what is decided; `planner` decides. The rules, in the user's words, are
 //! in the README under "How columns find their inputs"; `predict --explain` prints the result.
 
+use crate::model::dtype::Dtype;
+
 use super::cell::CellRules;
-use super::feed::{BatchAxis, Feed, How};
+use super::feed::{BatchAxis, Feed, How, Source};
 
 /// What the user said about columns and values; the same words as the flags of `predict`.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -81,6 +83,25 @@ impl Plan {
             .iter()
             .map(|feed| !matches!(feed.how, How::Once(_)))
             .collect()
+    }
+
+    /// The sources of the row of input `feed`, where it is made of cells.
+    pub(super) fn sources(&self, feed: usize) -> &[Source] {
+        match self.feeds.get(feed).map(|feed| &feed.how) {
+            Some(How::Cells { sources, .. }) => sources,
+            _ => &[],
+        }
+    }
+
+    /// The dtype that column `name` feeds.
+    pub fn dtype_of(&self, name: &str) -> Option<Dtype> {
+        let reads = |how: &How| match how {
+            How::Cells { sources, .. } => sources.iter().any(|source| source.name == name),
+            How::List { source, .. } => source.name == name,
+            How::Once(_) => false,
+        };
+        let feed = self.feeds.iter().find(|feed| reads(&feed.how));
+        feed.map(|feed| feed.dtype)
     }
 
     /// The names of the columns copied to the output.

@@ -77,6 +77,12 @@ pub fn csv_field(
     }
 }
 
+/// Appends `count` empty cells, each with the delimiter before it unless it is the first of the line.
+pub fn csv_empty(out: &mut Vec<u8>, count: usize, style: &CsvStyle, first: bool) {
+    let delimiters = count.saturating_sub(usize::from(first));
+    out.extend(std::iter::repeat_n(style.delimiter, delimiters));
+}
+
 /// Appends `field` for record `record` of `values` as a JSON value.
 pub fn json_field(out: &mut Vec<u8>, field: &Field, values: &Tensor, record: usize) {
     match &field.form {

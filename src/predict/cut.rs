@@ -1,42 +1,99 @@
 //! Cuts a source into blocks of whole records, by looking for record ends and nothing else.
 //!
-//! A block is one batch: its boundaries depend only on the records' numbers in the source, so that
-//! neither `--jobs` nor timing can change the last bits of a prediction. Finding record ends is all
-//! that has to be done in order; whatever costs time happens in the workers.
+//! A block is the records that start within one stretch of the source, all stretches of the same
+//! length: its boundaries depend only on the bytes of the source, so that neither `--jobs` nor timing
+//! nor a restart can change the last bits of a prediction, and a shard finds its blocks by their
+//! number. Finding record ends is all that has to be done in order; whatever costs time happens in
+//! the workers.
 
 use std::io::Read;
 
 use crate::error::{Error, Result};
 
 use super::format::Format;
-use super::scan::{MOST_BLOCK_BYTES, Scan};
+use super::scan::Scan;
 
 /// Consecutive whole records of one source.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Block {
     /// The records' text. The last line end may be absent.
     pub text: Vec<u8>,
-    pub records: usize,
     /// Line of the source that `text` starts on, counted from 1.
     pub first_line: u64,
+    /// Byte of the source, as it is after decompression and decoding, that `text` starts at.
+    pub offset: u64,
+    /// Number of records, where it is known.
+    pub records: Option<u64>,
 }
 
-/// Bytes asked of the source at once.
-const READ_BYTES: usize = 256 * 1024;
+/// How a source is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Length of a stretch.
+    pub stretch_bytes: u64,
+    /// The longest record; longer ones are most often an unclosed quote.
+    pub record_bytes: usize,
+}
 
-/// The longest record; longer ones are taken for an unclosed quote.
-const MOST_RECORD_BYTES: usize = 256 * 1024 * 1024;
+impl Limits {
+    /// Blocks of about a megabyte: small enough for a processor's cache and for the memory of all
+    /// that are on their way, large enough that a batch of `batch_size` records is seldom cut short.
+    pub fn new(batch_size: usize, record_bytes: usize) -> Limits {
+        let wanted = (batch_size as u64).saturating_mul(BYTES_OF_A_RECORD);
+        Limits {
+            stretch_bytes: wanted.clamp(LEAST_STRETCH, MOST_STRETCH),
+            record_bytes,
+        }
+    }
+}
+
+/// A record as it is in most files; wide ones come in smaller batches.
+const BYTES_OF_A_RECORD: u64 = 1024;
+const LEAST_STRETCH: u64 = 1 << 20;
+const MOST_STRETCH: u64 = 1 << 25;
+
+/// Bytes read behind a stretch, to find the end of its last record.
+const BEHIND: usize = 16 * 1024;
+
+/// What was cut off a source.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// There is at least one record in it, or it is all that is left of the source.
+    Block(Block),
+    /// A line that starts a record without end. The source goes on with the next line.
+    Broken(BrokenLine),
+}
+
+impl Cut {
+    /// How many records it holds, where that is known.
+    pub fn records(&self) -> Option<u64> {
+        match self {
+            Cut::Block(block) | Cut::Broken(BrokenLine { block, .. }) => block.records,
+        }
+    }
+}
+
+/// The start of a record without end.
+#[derive(Debug, PartialEq, Eq)]
+pub struct BrokenLine {
+    /// Its first line, cut after a megabyte.
+    pub block: Block,
+    pub code: &'static str,
+    pub message: String,
+    pub hint: &'static str,
+}
 
 /// Reads a source and cuts it.
 pub struct Cutter<R> {
     reader: R,
     name: String,
     format: Format,
-    /// Bytes read are those from `taken` to `filled`; what is before was handed out.
+    limits: Limits,
+    /// What was read and not yet handed out.
     buffer: Vec<u8>,
-    taken: usize,
-    filled: usize,
     ended: bool,
+    /// Byte and line of the source that `buffer` starts at.
+    offset: u64,
     line: u64,
 }
 
@@ -44,32 +101,31 @@ impl<R: Read> Cutter<R> {
     /// A cutter over `reader`, which errors call `name`. Skips a byte order mark.
     ///
     /// # Errors
-    /// [`Error::Io`] when reading fails, [`Error::Data`] for text that is compressed or not UTF-8 at
-    /// all.
-    pub fn new(reader: R, name: &str, format: impl FnOnce(&[u8]) -> Format) -> Result<Self> {
+    /// [`Error::Io`] when reading fails.
+    pub fn new(
+        reader: R,
+        name: &str,
+        limits: Limits,
+        format: impl FnOnce(&[u8]) -> Format,
+    ) -> Result<Self> {
         let mut cutter = Cutter {
             reader,
             name: name.to_owned(),
             format: Format::Jsonl,
-            buffer: vec![0; 2 * READ_BYTES],
-            taken: 0,
-            filled: 0,
+            limits,
+            buffer: Vec::new(),
             ended: false,
+            offset: 0,
             line: 1,
         };
-        while cutter.filled < 4096 && !cutter.ended {
-            cutter.read_more()?;
+        while cutter.buffer.len() < 4096 && !cutter.ended {
+            cutter.read_some()?;
         }
-        reject_encodings(name, cutter.pending())?;
-        if cutter.pending().starts_with(b"\xef\xbb\xbf") {
-            cutter.taken = 3;
+        if cutter.buffer.starts_with(b"\xef\xbb\xbf") {
+            cutter.drop_start(3);
         }
-        cutter.format = format(cutter.pending());
+        cutter.format = format(&cutter.buffer);
         Ok(cutter)
-    }
-
-    fn pending(&self) -> &[u8] {
-        self.buffer.get(self.taken..self.filled).unwrap_or_default()
     }
 
     /// The format it cuts by.
@@ -77,143 +133,314 @@ impl<R: Read> Cutter<R> {
         self.format
     }
 
+    /// Byte and line of the source that the next block starts at.
+    pub fn position(&self) -> (u64, u64) {
+        (self.offset, self.line)
+    }
+
+    /// Says where in a larger source the first byte is.
+    pub fn starts_at(&mut self, offset: u64, line: u64) {
+        (self.offset, self.line) = (offset, line);
+    }
+
     /// The text of the next record, which stays where it is; nothing at the end of the source.
     ///
     /// # Errors
     /// As [`Cutter::next_block`].
     pub fn peek(&mut self) -> Result<&[u8]> {
-        let end = self.scan(1)?.end;
-        Ok(self.pending().get(..end).unwrap_or_default())
+        self.skip_blank()?;
+        let end = match self.scan(1, usize::MAX)? {
+            Ok(scan) => scan.end,
+            Err(broken) => return Err(self.error(broken)),
+        };
+        Ok(self.buffer.get(..end).unwrap_or_default())
     }
 
-    /// The next block of at most `most` records; `None` at the end of the source.
+    /// One record, such as a header; `None` at the end of the source.
     ///
     /// # Errors
     /// [`Error::Io`] when reading fails, [`Error::Data`] for a record without end.
-    pub fn next_block(&mut self, most: usize) -> Result<Option<Block>> {
-        let scan = self.scan(most)?;
-        if scan.records == 0 {
-            return Ok(None);
+    pub fn next_record(&mut self) -> Result<Option<Block>> {
+        self.skip_blank()?;
+        match self.scan(1, usize::MAX)? {
+            Ok(Scan { records: 0, .. }) => Ok(None),
+            Ok(scan) => Ok(Some(self.hand_out(scan.end, Some(scan.records)))),
+            Err(broken) => Err(self.error(broken)),
         }
-        let text = self.pending().get(..scan.end).unwrap_or_default().to_vec();
-        self.taken += scan.end;
-        let block = Block {
-            records: scan.records,
-            first_line: self.line,
-            text,
-        };
-        self.line += lines_in(&block.text);
-        Ok(Some(block))
     }
 
-    /// Looks for the ends of the next `most` records, reading as far as that takes.
-    fn scan(&mut self, most: usize) -> Result<Scan> {
+    /// The records that start within the stretch that the next record starts in, and of those at
+    /// most the first `most`; `None` at the end of the source.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when reading fails.
+    pub fn next_block(&mut self, most: Option<u64>) -> Result<Option<Cut>> {
+        self.skip_blank()?;
+        let target = self.stretch_end();
+        if most.is_none() {
+            self.read_to(target.saturating_add(BEHIND))?;
+            if let Some(end) = self.plain_end(target) {
+                return Ok(Some(Cut::Block(self.hand_out(end, None))));
+            }
+        }
+        match self.scan(most.unwrap_or(u64::MAX), target)? {
+            Ok(Scan { records: 0, .. }) => Ok(None),
+            Ok(scan) => Ok(Some(Cut::Block(self.hand_out(scan.end, Some(scan.records))))),
+            Err(broken) if broken.at > 0 => {
+                let records = Some(broken.records_before);
+                Ok(Some(Cut::Block(self.hand_out(broken.at, records))))
+            }
+            Err(broken) => self.hand_out_broken(&broken).map(Some),
+        }
+    }
+
+    /// The records that have arrived, at least one; waits only for the first of them. `None` at the
+    /// end of the source.
+    ///
+    /// # Errors
+    /// As [`Cutter::next_block`].
+    pub fn next_arrived(&mut self) -> Result<Option<Cut>> {
+        self.skip_blank()?;
         let mut scan = Scan::default();
         loop {
-            scan.run(self.pending(), self.format, most, !self.ended);
-            if scan.records == most || scan.end > MOST_BLOCK_BYTES {
+            scan.run(&self.buffer, self.format, (u64::MAX, usize::MAX), !self.ended);
+            if scan.end > 0 {
+                return Ok(Some(Cut::Block(self.hand_out(scan.end, Some(scan.records)))));
+            }
+            if self.ended || self.is_endless(&scan) {
                 break;
+            }
+            self.read_some()?;
+        }
+        self.next_block(Some(u64::MAX))
+    }
+
+    /// Leaves out what comes before byte `offset` of the source, which is known to start `line`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when reading fails or the source is shorter.
+    pub fn resume_at(&mut self, offset: u64, line: u64) -> Result<()> {
+        while self.offset < offset {
+            if self.buffer.is_empty() {
+                self.read_some()?;
+                if self.ended {
+                    let shorter = std::io::Error::other("the file has become shorter");
+                    return Err(Error::io(self.name.as_str(), &shorter));
+                }
+            }
+            let missing = usize::try_from(offset - self.offset).unwrap_or(usize::MAX);
+            self.drop_start(missing.min(self.buffer.len()));
+        }
+        self.line = line;
+        Ok(())
+    }
+
+    /// Where in the buffer the stretch ends that the buffer starts in.
+    fn stretch_end(&self) -> usize {
+        let stretch = self.limits.stretch_bytes.max(1);
+        usize::try_from(stretch - self.offset % stretch).unwrap_or(usize::MAX)
+    }
+
+    /// The end of the first record that ends at or behind `target`, found without looking at the
+    /// records before it: where no quote can hide a line end, every line end is one of a record.
+    fn plain_end(&self, target: usize) -> Option<usize> {
+        let behind = self.buffer.get(target.saturating_sub(1)..)?;
+        let end = target + memchr::memchr(b'\n', behind)?;
+        match self.format {
+            Format::Jsonl => Some(end),
+            Format::Csv { .. } => {
+                let text = self.buffer.get(..end)?;
+                memchr::memchr2(b'"', b'\r', text).is_none().then_some(end)
+            }
+        }
+    }
+
+    /// Looks for the ends of the next `most` records, or of those that start before `target`,
+    /// reading as far as that takes.
+    fn scan(&mut self, most: u64, target: usize) -> Result<std::result::Result<Scan, Endless>> {
+        let mut scan = Scan::default();
+        loop {
+            scan.run(&self.buffer, self.format, (most, target), !self.ended);
+            if scan.records == most || scan.end >= target {
+                return Ok(Ok(scan));
             }
             if self.ended {
                 if scan.in_quotes {
-                    return Err(self.unclosed(&scan));
+                    return Ok(Err(Endless::unclosed(&scan)));
                 }
-                scan.take_unended(self.pending(), self.format);
-                break;
+                scan.take_unended(&self.buffer, self.format);
+                return Ok(Ok(scan));
             }
-            if self.pending().len() - scan.end > MOST_RECORD_BYTES {
-                return Err(self.endless(&scan));
+            if self.is_endless(&scan) {
+                return Ok(Err(Endless::too_long(&scan, self.limits.record_bytes)));
             }
-            self.read_more()?;
+            self.read_some()?;
         }
-        Ok(scan)
     }
 
-    /// Reads once more, after making room: what was handed out goes, and the buffer grows where a
-    /// record is longer than it.
-    fn read_more(&mut self) -> Result<()> {
-        if self.buffer.len() - self.filled < READ_BYTES {
-            self.buffer.copy_within(self.taken..self.filled, 0);
-            self.filled -= std::mem::take(&mut self.taken);
+    fn is_endless(&self, scan: &Scan) -> bool {
+        self.buffer.len() - scan.start > self.limits.record_bytes
+    }
+
+    /// Blank lines before a record are no part of it, and a million of them no work for anyone.
+    fn skip_blank(&mut self) -> Result<()> {
+        loop {
+            let blank = |byte: &u8| match self.format {
+                Format::Csv { .. } => matches!(byte, b'\n' | b'\r'),
+                Format::Jsonl => byte.is_ascii_whitespace(),
+            };
+            let content = self.buffer.iter().position(|byte| !blank(byte));
+            // The second half of a line end may be still to come.
+            let whole = content.unwrap_or(self.buffer.len().saturating_sub(usize::from(!self.ended)));
+            self.line += lines_in(self.buffer.get(..whole).unwrap_or_default());
+            self.drop_start(whole);
+            if content.is_some() || self.ended {
+                return Ok(());
+            }
+            self.read_some()?;
         }
-        if self.buffer.len() - self.filled < READ_BYTES {
-            self.buffer.resize(self.buffer.len() * 2, 0);
+    }
+
+    /// Takes the first `count` bytes away.
+    fn drop_start(&mut self, count: usize) {
+        self.buffer.drain(..count.min(self.buffer.len()));
+        self.offset += count as u64;
+    }
+
+    /// Hands out the first `end` bytes.
+    fn hand_out(&mut self, end: usize, records: Option<u64>) -> Block {
+        let rest = self.buffer.get(end..).unwrap_or_default();
+        let mut next = Vec::with_capacity(self.buffer.capacity());
+        next.extend_from_slice(rest);
+        let mut text = std::mem::replace(&mut self.buffer, next);
+        text.truncate(end);
+        let block = Block {
+            first_line: self.line,
+            offset: self.offset,
+            records,
+            text,
+        };
+        self.line += lines_in(&block.text);
+        self.offset += block.text.len() as u64;
+        block
+    }
+
+    /// Hands out the line that starts a record without end, and goes on behind it.
+    fn hand_out_broken(&mut self, broken: &Endless) -> Result<Cut> {
+        let (line, offset) = (self.line, self.offset);
+        let mut start = Vec::new();
+        loop {
+            let end = memchr::memchr(b'\n', &self.buffer);
+            let length = end.map_or(self.buffer.len(), |end| end + 1);
+            let room = MOST_OF_BROKEN.saturating_sub(start.len()).min(length);
+            start.extend_from_slice(self.buffer.get(..room).unwrap_or_default());
+            self.drop_start(length);
+            if end.is_some() || self.ended {
+                break;
+            }
+            self.read_some()?;
         }
-        let room = self.buffer.get_mut(self.filled..).unwrap_or_default();
+        self.line += 1;
+        Ok(Cut::Broken(BrokenLine {
+            block: Block {
+                text: start,
+                first_line: line,
+                offset,
+                records: Some(1),
+            },
+            code: broken.code,
+            message: broken.message.clone(),
+            hint: broken.hint,
+        }))
+    }
+
+    fn error(&self, broken: Endless) -> Error {
+        let before = self.buffer.get(..broken.at).unwrap_or_default();
+        let place = format!("{}:{}", self.name, self.line + lines_in(before));
+        Error::data(place, broken.message).hint(broken.hint)
+    }
+
+    /// Reads until the buffer holds `length` bytes or the source is at its end.
+    fn read_to(&mut self, length: usize) -> Result<()> {
+        let missing = length.saturating_sub(self.buffer.len());
+        if missing == 0 || self.ended {
+            return Ok(());
+        }
+        self.buffer.reserve(missing);
+        let mut reader = (&mut self.reader).take(missing as u64);
+        let read = reader.read_to_end(&mut self.buffer);
+        let count = read.map_err(|source| Error::io(self.name.as_str(), &source))?;
+        self.ended = count < missing;
+        Ok(())
+    }
+
+    /// Reads once: what is there, and at least a byte where the source is not at its end.
+    fn read_some(&mut self) -> Result<()> {
+        let filled = self.buffer.len();
+        self.buffer.resize(filled + READ_BYTES.max(filled / 2), 0);
+        let room = self.buffer.get_mut(filled..).unwrap_or_default();
         let count = loop {
             match self.reader.read(room) {
                 Err(source) if source.kind() == std::io::ErrorKind::Interrupted => {}
                 other => break other,
             }
         };
+        self.buffer.truncate(filled + *count.as_ref().unwrap_or(&0));
         let count = count.map_err(|source| Error::io(self.name.as_str(), &source))?;
-        self.filled += count;
         self.ended = count == 0;
         Ok(())
     }
+}
 
-    /// `file:line` of the record that is not at its end.
-    fn place(&self, scan: &Scan) -> String {
-        let pending = self.pending();
-        let rest = pending.get(scan.end..).unwrap_or_default();
-        let blank = rest
-            .iter()
-            .take_while(|byte| matches!(byte, b'\n' | b'\r'))
-            .count();
-        let before = pending.get(..scan.end + blank).unwrap_or_default();
-        format!("{}:{}", self.name, self.line + lines_in(before))
+/// Bytes asked of the source at once where one does not know how many are wanted.
+const READ_BYTES: usize = 64 * 1024;
+
+/// Bytes of a line without end that are kept to be shown.
+const MOST_OF_BROKEN: usize = 1 << 20;
+
+/// A record whose end is not found.
+struct Endless {
+    /// Where in the buffer it starts.
+    at: usize,
+    records_before: u64,
+    code: &'static str,
+    message: String,
+    hint: &'static str,
+}
+
+impl Endless {
+    fn unclosed(scan: &Scan) -> Endless {
+        Endless {
+            at: scan.start,
+            records_before: scan.records,
+            code: "unclosed_quote",
+            message: "a quote is opened in this record and never closed".to_owned(),
+            hint: "close it, or write a quote inside a quoted field as \"\"",
+        }
     }
 
-    fn unclosed(&self, scan: &Scan) -> Error {
-        Error::data(
-            self.place(scan),
-            "a quote is opened in this record and never closed",
-        )
-        .hint("close it, or write a quote inside a quoted field as \"\"")
-    }
-
-    fn endless(&self, scan: &Scan) -> Error {
-        Error::data(
-            self.place(scan),
-            format!("a record of more than {} MB", MOST_RECORD_BYTES >> 20),
-        )
-        .hint("a quote that is never closed makes one record of all that follows")
+    fn too_long(scan: &Scan, most: usize) -> Endless {
+        Endless {
+            at: scan.start,
+            records_before: scan.records,
+            code: "record_too_long",
+            message: format!("a record of more than {}", bytes(most)),
+            hint: if scan.in_quotes {
+                "a quote that is never closed makes one record of all that follows"
+            } else {
+                "--max-record-bytes N allows longer ones"
+            },
+        }
     }
 }
 
-/// Text that only looks like records once it is decoded.
-fn reject_encodings(name: &str, start: &[u8]) -> Result<()> {
-    let (what, remedy) = match start {
-        [0x1f, 0x8b, ..] => (
-            "gzip-compressed",
-            format!("zcat {name} | mlserve predict MODEL"),
-        ),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => (
-            "zstd-compressed",
-            format!("zstdcat {name} | mlserve predict MODEL"),
-        ),
-        [b'B', b'Z', b'h', b'1'..=b'9', 0x31, ..] => (
-            "bzip2-compressed",
-            format!("bzcat {name} | mlserve predict MODEL"),
-        ),
-        [0xfd, b'7', b'z', b'X', b'Z', ..] => (
-            "xz-compressed",
-            format!("xzcat {name} | mlserve predict MODEL"),
-        ),
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => (
-            "UTF-16 text",
-            format!("iconv -f UTF-16 -t UTF-8 {name} | mlserve predict MODEL"),
-        ),
-        [b'P', b'A', b'R', b'1', ..] => {
-            ("a Parquet file", "save it as CSV or JSONL first".to_owned())
-        }
-        [b'P', b'K', 3, 4, ..] => (
-            "a zip archive or spreadsheet",
-            "save it as CSV first".to_owned(),
-        ),
-        _ => return Ok(()),
-    };
-    Err(Error::data(name, format!("expected CSV or JSONL text, found {what}")).hint(remedy))
+/// `256 MB`, or the bytes where there are few.
+fn bytes(count: usize) -> String {
+    if count >= 1 << 20 {
+        format!("{} MB", count >> 20)
+    } else {
+        format!("{count} bytes")
+    }
 }
 
 /// Line ends in `text`: `\n`, `\r\n`, and a lone `\r`.

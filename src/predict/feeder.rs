@@ -10,14 +10,15 @@ use crate::batch::write::{CsvStyle, csv_cell};
 use crate::error::{Error, Result};
 use crate::model::Model;
 
-use super::cut::Block;
+use super::cut::Cut;
 use super::first;
 use super::format::Format;
+use super::intake::Intake;
 use super::opened::Opened;
 use super::options::Options;
 use super::passthrough::Passthrough;
 use super::progress::Progress;
-use super::score::{Intake, Scorer};
+use super::score::Scorer;
 use super::sink::Sink;
 
 /// Goes through the sources and hands out blocks with the scorer of their source.
@@ -26,10 +27,10 @@ pub struct Feeder<'m> {
     options: &'m Options,
     paths: std::vec::IntoIter<PathBuf>,
     current: Option<(Arc<Scorer<'m>>, Opened)>,
-    /// The next block, where it was read ahead.
-    ahead: Option<Block>,
+    /// The next records, where they were read ahead.
+    ahead: Option<Cut>,
     /// Records that --limit still allows.
-    left: u64,
+    left: Option<u64>,
     /// Decided by the first source, kept by all.
     layout: Option<Layout>,
     kept: Vec<String>,
@@ -45,7 +46,7 @@ impl<'m> Feeder<'m> {
             paths: paths.into_iter(),
             current: None,
             ahead: None,
-            left: options.limit.unwrap_or(u64::MAX),
+            left: options.limit,
             layout: None,
             kept: Vec::new(),
             to: None,
@@ -96,23 +97,25 @@ impl<'m> Feeder<'m> {
         line
     }
 
-    /// The next block; `None` when all sources are at their end.
+    /// The next records; `None` when all sources are at their end.
     ///
     /// # Errors
-    /// As [`Opened::new`] and [`Opened::next_block`].
-    pub fn next_task(&mut self) -> Result<Option<(Arc<Scorer<'m>>, Block)>> {
+    /// As [`Opened::new`] and [`Opened::next`].
+    pub fn next_task(&mut self) -> Result<Option<(Arc<Scorer<'m>>, Cut)>> {
         loop {
             let Some((scorer, opened)) = &mut self.current else {
                 return Ok(None);
             };
-            let block = match self.ahead.take() {
-                Some(block) => Some(block),
-                None => opened.next_block(self.left)?,
+            let cut = match self.ahead.take() {
+                Some(cut) => Some(cut),
+                None => opened.next(self.left)?,
             };
-            match block {
-                Some(block) => {
-                    self.left -= block.records as u64;
-                    return Ok(Some((Arc::clone(scorer), block)));
+            match cut {
+                Some(cut) => {
+                    if let Some(left) = &mut self.left {
+                        *left = left.saturating_sub(cut.records().unwrap_or(0));
+                    }
+                    return Ok(Some((Arc::clone(scorer), cut)));
                 }
                 None => self.open_next()?,
             }
@@ -124,7 +127,7 @@ impl<'m> Feeder<'m> {
         self.current = None;
         while let Some(path) = self.paths.next() {
             if let Some(mut opened) = Opened::new(&path, self.model.signature(), self.options)? {
-                self.ahead = opened.next_block(self.left)?;
+                self.ahead = opened.next(self.left)?;
                 let scorer = self.scorer(&opened)?;
                 self.current = Some((Arc::new(scorer), opened));
                 return Ok(());
@@ -138,13 +141,12 @@ impl<'m> Feeder<'m> {
             .to
             .get_or_insert_with(|| self.options.output_format.of(opened.format));
         let plan = opened.plan.clone();
-        let mut intake = Intake {
-            passthrough: Passthrough::new(&plan, &self.options.rules.keep, to),
-            source: opened.name.clone(),
-            from: opened.format,
-            to,
-            plan,
-        };
+        let passthrough = Passthrough::new(&plan, &self.options.rules.keep, to);
+        let formats = (opened.format, to);
+        let mut intake = Intake::new(plan, passthrough, opened.name.clone(), formats);
+        intake.batch_size = opened.batch_size;
+        intake.on_error = self.options.on_error;
+        intake.record_bytes = self.options.record_bytes;
         let layout = match self.layout.take() {
             Some(layout) => {
                 self.check_same_columns(&intake, &layout)?;
@@ -172,8 +174,8 @@ impl<'m> Feeder<'m> {
 
     fn first_layout(&mut self, intake: &Intake) -> Result<Layout> {
         let group = match &self.ahead {
-            Some(block) => intake.encode(block)?.groups.into_iter().next(),
-            None => None,
+            Some(Cut::Block(block)) => intake.encode(block)?.groups.into_iter().next(),
+            Some(Cut::Broken(_)) | None => None,
         };
         let mut layout = first::layout(self.model, &intake.plan, group, &self.options.wanted)?;
         let kept = intake.plan.kept_names();

@@ -45,6 +45,6 @@ fn run(model: &Model, plan: &Plan, group: &Group, wanted: &Wanted) -> Option<Res
 /// The layout of the first record that the model accepts alone.
 fn run_alone(model: &Model, plan: &Plan, group: &Group, wanted: &Wanted) -> Option<Result<Layout>> {
     let counts = plan.counts_records();
-    let alone = |record| group.only(record, &counts, plan.batch);
+    let alone = |record| group.part(record..record + 1, &counts, plan.batch);
     (0..group.records).find_map(|record| run(model, plan, &alone(record), wanted))
 }

@@ -10,6 +10,7 @@ pub mod feeder;
 pub mod first;
 pub mod format;
 pub mod hint;
+pub mod intake;
 pub mod interrupt;
 pub mod object;
 pub mod opened;
@@ -17,6 +18,7 @@ pub mod options;
 pub mod order;
 pub mod passthrough;
 pub mod progress;
+pub mod reject;
 pub mod rows;
 mod scan;
 pub mod score;
@@ -68,7 +70,7 @@ fn score(options: &Options) -> Result<()> {
         order::in_order(
             &workers,
             || feeder.next_task(),
-            |(scorer, block)| scorer.score(&block),
+            |(scorer, cut)| scorer.score(&cut),
             |scored: Scored| {
                 progress.advance(scored.records, scored.missing, scored.bytes);
                 sink.write(&scored.text)

@@ -9,6 +9,7 @@ use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use crate::batch::cell::Cell;
+use crate::batch::spelling::Spelling;
 
 use super::rows::Broken;
 
@@ -57,7 +58,7 @@ impl<'a> Object<'a> {
     /// What is no JSON object, or has a key twice.
     pub fn parse(line: &'a [u8], lookup: &Lookup<'_>) -> std::result::Result<Object<'a>, Broken> {
         let text = std::str::from_utf8(line).map_err(|_| Broken {
-            at: 0,
+            code: "not_utf8",
             message: "not UTF-8".to_owned(),
             hint: "JSON is UTF-8: iconv -f LATIN1 -t UTF-8 converts the file",
         })?;
@@ -67,26 +68,50 @@ impl<'a> Object<'a> {
             .and_then(|object| parser.end().map(|()| object));
         read.map_err(|error| broken(&error))
     }
+
+    /// How `line`, which the object was parsed from, spells it; `None` where it has keys of its own.
+    pub fn spelling(&self, line: &[u8]) -> Option<Spelling> {
+        if !self.others.is_empty() {
+            return None;
+        }
+        let mut before = Vec::with_capacity(self.order.len());
+        let mut at = 0;
+        for column in &self.order {
+            let Some(Cell::Json(value)) = self.cells.get(*column) else {
+                return None;
+            };
+            // The value is a part of the line.
+            let start = (value.as_ptr() as usize).checked_sub(line.as_ptr() as usize)?;
+            before.push(line.get(at..start)?.to_vec());
+            at = start + value.len();
+        }
+        let after = line.get(at..)?.trim_ascii_end().to_vec();
+        Some(Spelling::Members { before, after })
+    }
 }
 
 /// What serde_json says about a line, without its "at line 1", which would be a line of the record.
 fn broken(error: &serde_json::Error) -> Broken {
     let text = error.to_string();
     let message = text.split(" at line ").next().unwrap_or(&text);
-    let (message, hint) = match error.classify() {
-        Category::Data if message.ends_with(TWICE) => (message.to_owned(), "a key names one value"),
-        Category::Data => (wrong_type(message), ONE_OBJECT),
+    let (code, message, hint) = match error.classify() {
+        Category::Data if message.ends_with(TWICE) => {
+            ("double_key", message.to_owned(), "a key names one value")
+        }
+        Category::Data => ("not_an_object", wrong_type(message), ONE_OBJECT),
         Category::Eof => (
+            "not_json",
             "the JSON object ends in the middle of the line".to_owned(),
             ONE_OBJECT,
         ),
         Category::Syntax | Category::Io => (
+            "not_json",
             format!("not valid JSON at character {}: {message}", error.column()),
             "every line must be one JSON object",
         ),
     };
     Broken {
-        at: 0,
+        code,
         message,
         hint,
     }

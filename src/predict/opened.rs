@@ -8,11 +8,10 @@ use crate::batch::plan::{Header, Plan};
 use crate::error::{Error, Result};
 use crate::model::signature::Signature;
 
-use super::cut::{Block, Cutter};
+use super::cut::{BrokenLine, Cut, Cutter, Limits};
 use super::format::Format;
 use super::options::Options;
 use super::rows;
-use super::score::broken_error;
 use super::source;
 
 /// A source that is ready to be scored.
@@ -20,11 +19,12 @@ pub struct Opened {
     pub name: String,
     pub format: Format,
     pub plan: Plan,
+    /// Records of a run of the model at most.
+    pub batch_size: usize,
     /// Records that had to be read to know the columns.
-    first: Option<Block>,
+    first: Option<Cut>,
     cutter: Cutter<Box<dyn Read + Send>>,
-    /// Records of a block.
-    batch_size: usize,
+    is_stream: bool,
 }
 
 /// Tensors of one batch together stay below this, whatever --batch-size says.
@@ -37,44 +37,39 @@ impl Opened {
     /// # Errors
     /// Those of [`source::open`] and [`Plan::new`], and [`Error::Data`] for CSV without a header.
     pub fn new(path: &Path, signature: &Signature, options: &Options) -> Result<Option<Opened>> {
-        let source::Source { name, mut cutter } = source::open(path, &options.input_format)?;
+        let source::Source { name, mut cutter } = source::open(path, options)?;
         let format = cutter.format();
-        let (header, first) = match format {
+        let mut first = None;
+        let header = match format {
             Format::Csv { delimiter } if options.input_format.no_header => {
-                let block = cutter.next_block(options.batch_size)?;
-                let block = block.ok_or_else(|| empty(&name, "a record"))?;
-                let lists = rows::lists(&block.text, delimiter);
+                let lists = rows::lists(cutter.peek()?, delimiter);
+                if lists.is_empty() {
+                    return Err(empty(&name, "a record"));
+                }
                 let numbers = (1..=lists.len()).map(|number| number.to_string());
-                (
-                    Header {
-                        columns: numbers.collect(),
-                        lists,
-                        open: false,
-                    },
-                    Some(block),
-                )
+                Header {
+                    columns: numbers.collect(),
+                    lists,
+                    open: false,
+                }
             }
             Format::Csv { delimiter } => {
-                let block = cutter.next_block(1)?;
+                let block = cutter.next_record()?;
                 let block = block.ok_or_else(|| empty(&name, "a header line"))?;
-                let columns = rows::header(&block, delimiter, &name)?;
-                let lists = rows::lists(cutter.peek()?, delimiter);
-                (
-                    Header {
-                        columns,
-                        lists,
-                        open: false,
-                    },
-                    None,
-                )
+                Header {
+                    columns: rows::header(&block, delimiter, &name)?,
+                    lists: rows::lists(cutter.peek()?, delimiter),
+                    open: false,
+                }
             }
             Format::Jsonl => {
-                let Some(block) = cutter.next_block(options.batch_size)? else {
-                    return Ok(None);
-                };
-                let header = rows::keys(&block);
-                let header = header.map_err(|broken| broken_error(&name, &block, &broken))?;
-                (header, Some(block))
+                first = cutter.next_block(None)?;
+                match &first {
+                    None => return Ok(None),
+                    Some(Cut::Block(block) | Cut::Broken(BrokenLine { block, .. })) => {
+                        rows::keys(block)
+                    }
+                }
             }
         };
         let plan = Plan::new(signature, header, &options.rules, &name)?;
@@ -83,25 +78,32 @@ impl Opened {
             name,
             format,
             plan,
+            batch_size,
             first,
             cutter,
-            batch_size,
+            is_stream: options.stream,
         }))
     }
 
-    /// The next block of at most `most` records.
+    /// The next records, of which there are at most `most` where that is given; `None` at the end
+    /// of the source.
     ///
     /// # Errors
     /// As [`Cutter::next_block`].
-    pub fn next_block(&mut self, most: u64) -> Result<Option<Block>> {
-        let most = usize::try_from(most).unwrap_or(usize::MAX);
-        match self.first.take() {
-            Some(block) if block.records <= most => Ok(Some(block)),
-            Some(block) => {
-                Cutter::new(block.text.as_slice(), &self.name, |_| self.format)?.next_block(most)
+    pub fn next(&mut self, most: Option<u64>) -> Result<Option<Cut>> {
+        match (self.first.take(), most) {
+            (_, Some(0)) => Ok(None),
+            (Some(cut), None) => Ok(Some(cut)),
+            (Some(Cut::Block(block)), Some(_)) => {
+                let limits = Limits::new(self.batch_size, usize::MAX);
+                let text = block.text.as_slice();
+                let mut cutter = Cutter::new(text, &self.name, limits, |_| self.format)?;
+                cutter.starts_at(block.offset, block.first_line);
+                cutter.next_block(most)
             }
-            None if most == 0 => Ok(None),
-            None => self.cutter.next_block(self.batch_size.min(most)),
+            (Some(broken @ Cut::Broken(_)), Some(_)) => Ok(Some(broken)),
+            (None, None) if self.is_stream => self.cutter.next_arrived(),
+            (None, most) => self.cutter.next_block(most),
         }
     }
 }
@@ -110,7 +112,7 @@ fn empty(name: &str, expected: &str) -> Error {
     Error::data(name, format!("empty: expected {expected}"))
 }
 
-/// Records of a block: as asked, less where their tensors would be huge, and a multiple of a fixed
+/// Records of a run: as asked, less where their tensors would be huge, and a multiple of a fixed
 /// batch, so that only the last run is padded.
 fn batch_size(plan: &Plan, asked: usize) -> usize {
     let bytes = |how: &How, element: usize| match how {

@@ -6,11 +6,15 @@ use crate::batch::cell::CellRules;
 use crate::batch::columns::Wanted;
 use crate::batch::decide::Activation;
 use crate::batch::plan::{Keep, Rules};
-use crate::cli::{ActivationName, FormatName, NameList, Pair, PredictArgs, RuntimeArgs};
+use crate::cli::{
+    ActivationName, FaultArgs, FormatName, MaxErrors, NameList, OnErrorName, Pair, PredictArgs,
+    RuntimeArgs,
+};
 use crate::error::{Error, Result};
 use crate::model::runtime::RuntimeChoice;
 
 use super::format::Format;
+use super::reject::{Budget, OnError};
 
 /// A run of `predict`, ready to start.
 pub struct Options {
@@ -26,6 +30,14 @@ pub struct Options {
     pub explain: bool,
     pub jobs: usize,
     pub batch_size: usize,
+    pub on_error: OnError,
+    /// Where rejects are told of.
+    pub rejects: Option<PathBuf>,
+    pub budget: Option<Budget>,
+    /// Bytes of a record at most.
+    pub record_bytes: usize,
+    /// Score what has arrived, and write it at once.
+    pub stream: bool,
     pub quiet: bool,
     pub runtime: RuntimeChoice,
 }
@@ -104,6 +116,14 @@ impl Options {
             explain: args.run.explain,
             jobs: args.run.jobs.map_or_else(available, usize::from),
             batch_size: args.run.batch_size as usize,
+            on_error: on_error(&args.faults),
+            rejects: args.faults.rejects.clone(),
+            budget: args.faults.max_errors.map(|most| match most {
+                MaxErrors::Records(records) => Budget::Records(records),
+                MaxErrors::Percent(percent) => Budget::Percent(percent),
+            }),
+            record_bytes: args.faults.max_record_bytes.0,
+            stream: args.long.stream,
             quiet: args.run.quiet,
             runtime: runtime_choice(&args.runtime),
         })
@@ -116,6 +136,17 @@ pub fn runtime_choice(args: &RuntimeArgs) -> RuntimeChoice {
         library: args.runtime.clone(),
         allow_known_bad: args.allow_known_bad_runtime,
         verbosity: args.verbose,
+    }
+}
+
+/// Whoever asks where rejects go, or how many there may be, wants the run to go on.
+fn on_error(args: &FaultArgs) -> OnError {
+    match args.on_error {
+        Some(OnErrorName::Fail) => OnError::Fail,
+        Some(OnErrorName::Skip) => OnError::Skip,
+        Some(OnErrorName::Null) => OnError::Null,
+        None if args.rejects.is_some() || args.max_errors.is_some() => OnError::Skip,
+        None => OnError::Fail,
     }
 }
 

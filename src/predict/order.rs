@@ -1,8 +1,8 @@
 //! Work on all cores whose results come out in the order that it went in.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
-use std::thread;
 
 use rayon::ThreadPool;
 
@@ -42,16 +42,17 @@ fn no_thread(message: &str) -> Error {
 }
 
 /// Calls `work` on everything that `produce` gives, on the threads of `workers`, and `consume` on the
-/// results in their order. `produce` runs on this thread and `consume` on one of its own; at most
-/// `2 * jobs + 2` items are between them, which bounds the memory.
+/// results in their order, on this thread. The workers themselves produce, one at a time: what one
+/// has just read is still in its processor's cache when it works on it. At most `2 * jobs + 2` items
+/// are on their way, which bounds the memory.
 ///
 /// # Errors
 /// The first error in the order of the items, whoever had it. Nothing after it is consumed.
-pub fn in_order<I: Send, O: Send>(
+pub fn in_order<I, O: Send>(
     workers: &Workers,
-    mut produce: impl FnMut() -> Result<Option<I>>,
+    produce: impl FnMut() -> Result<Option<I>> + Send,
     work: impl Fn(I) -> Result<O> + Sync,
-    consume: impl FnMut(O) -> Result<()> + Send,
+    consume: impl FnMut(O) -> Result<()>,
 ) -> Result<()> {
     let most = 2 * workers.jobs + 2;
     let (give, permits) = sync_channel(most);
@@ -60,42 +61,61 @@ pub fn in_order<I: Send, O: Send>(
         let _ = give.try_send(());
     }
     let (done, results) = channel();
-    thread::scope(|threads| {
-        let consumer = thread::Builder::new()
-            .name("write".to_owned())
-            .spawn_scoped(threads, move || consume_in_order(&results, &give, consume))
-            .map_err(|error| no_thread(&format!("cannot start a thread: {error}")))?;
-        workers.pool.in_place_scope(|scope| {
-            let work = &work;
-            // No permit comes any more once the consumer has stopped.
-            for number in 0_u64.. {
-                if permits.recv().is_err() {
-                    break;
+    let line = Mutex::new(Line {
+        produce,
+        permits,
+        next: 0,
+        ended: false,
+    });
+    workers.pool.in_place_scope(|scope| {
+        for _ in 0..workers.jobs {
+            let (line, work, done) = (&line, &work, done.clone());
+            scope.spawn(move |_| {
+                // The lock is free again before the work starts.
+                while let Some((number, produced)) = take(line) {
+                    let _ = done.send((number, produced.and_then(work)));
                 }
-                let done = done.clone();
-                match produce() {
-                    Ok(Some(item)) => scope.spawn(move |_| {
-                        let _ = done.send((number, work(item)));
-                    }),
-                    Ok(None) => break,
-                    Err(error) => {
-                        let _ = done.send((number, Err(error)));
-                        break;
-                    }
-                }
-            }
-        });
-        drop(done);
-        match consumer.join() {
-            Ok(result) => result,
-            Err(panic) => std::panic::resume_unwind(panic),
+            });
         }
+        drop(done);
+        consume_in_order(results, give, consume)
     })
 }
 
+/// Where the workers take turns.
+struct Line<P> {
+    produce: P,
+    permits: Receiver<()>,
+    next: u64,
+    ended: bool,
+}
+
+/// The next item and its number; `None` when there are no more, or nobody wants them.
+fn take<I>(line: &Mutex<Line<impl FnMut() -> Result<Option<I>>>>) -> Option<(u64, Result<I>)> {
+    // A worker that panicked while it produced ends the others.
+    let mut line = line.lock().ok()?;
+    // No permit comes any more once the consumer has stopped.
+    if line.ended || line.permits.recv().is_err() {
+        return None;
+    }
+    let number = line.next;
+    line.next += 1;
+    match (line.produce)() {
+        Ok(Some(item)) => Some((number, Ok(item))),
+        Ok(None) => {
+            line.ended = true;
+            None
+        }
+        Err(error) => {
+            line.ended = true;
+            Some((number, Err(error)))
+        }
+    }
+}
+
 fn consume_in_order<O>(
-    results: &Receiver<(u64, Result<O>)>,
-    give: &SyncSender<()>,
+    results: Receiver<(u64, Result<O>)>,
+    give: SyncSender<()>,
     mut consume: impl FnMut(O) -> Result<()>,
 ) -> Result<()> {
     let mut waiting = BTreeMap::new();

@@ -11,7 +11,6 @@ use crate::batch::plan::{Keep, Plan};
 use crate::batch::write::{csv_cell, json_string};
 
 use super::format::Format;
-use super::object::Object;
 use super::rows::{Broken, Row};
 
 /// Which columns are passed through, ready for the hot loop.
@@ -95,14 +94,14 @@ impl Passthrough {
     /// # Errors
     /// The key.
     pub fn check_late_keys(&self, row: &Row<'_>) -> std::result::Result<(), Broken> {
-        let others = row.object.map_or(&[][..], |object| &object.others);
-        match others
+        match row
+            .others
             .iter()
             .find(|(key, _)| self.fed.contains(&folded(key)))
         {
             None => Ok(()),
             Some((key, _)) => Err(Broken {
-                at: 0,
+                code: "late_key",
                 message: format!(
                     "key \"{key}\" appears here first, and is close to the name of one that feeds the model"
                 ),
@@ -121,11 +120,9 @@ impl Passthrough {
         row: &Row<'_>,
         delimiter: u8,
     ) -> std::result::Result<(), Broken> {
-        if let (Some(object), Others::Refused) = (row.object, self.others)
-            && let Some((key, _)) = object.others.first()
-        {
+        if let (Some((key, _)), Others::Refused) = (row.others.first(), self.others) {
             return Err(Broken {
-                at: 0,
+                code: "late_key",
                 message: format!(
                     "key \"{key}\" appears here first, but the CSV header is already written"
                 ),
@@ -154,8 +151,8 @@ impl Passthrough {
     /// # Errors
     /// A CSV cell that is not UTF-8, which JSON cannot say.
     pub fn json(&self, out: &mut Vec<u8>, row: &Row<'_>) -> std::result::Result<(), Broken> {
-        match row.object {
-            Some(object) => self.json_object(out, object),
+        match row.order {
+            Some(order) => self.json_object(out, row, order),
             None => self.json_fields(out, row.cells),
         }
     }
@@ -170,7 +167,7 @@ impl Passthrough {
                 continue;
             };
             let text = std::str::from_utf8(cell).map_err(|_| Broken {
-                at: 0,
+                code: "not_utf8",
                 message: "a field to be copied is not UTF-8, which JSON cannot hold".to_owned(),
                 hint: "convert the file: iconv -f LATIN1 -t UTF-8, or leave the column out with --keep LIST",
             })?;
@@ -182,24 +179,24 @@ impl Passthrough {
     fn json_object(
         &self,
         out: &mut Vec<u8>,
-        object: &Object<'_>,
+        row: &Row<'_>,
+        order: &[usize],
     ) -> std::result::Result<(), Broken> {
-        let kept = object
-            .order
+        let kept = order
             .iter()
             .filter(|index| self.is_kept.get(**index) == Some(&true));
         for index in kept {
-            if let Some(Cell::Json(raw)) = object.cells.get(*index) {
+            if let Some(Cell::Json(raw)) = row.cells.get(*index) {
                 self.member(out, *index, |out| out.extend_from_slice(raw.as_bytes()));
             }
         }
         if self.others != Others::Copied {
             return Ok(());
         }
-        for (key, raw) in &object.others {
+        for (key, raw) in row.others {
             if self.reserved.iter().any(|name| name == key) {
                 return Err(Broken {
-                    at: 0,
+                    code: "late_key",
                     message: format!(
                         "key \"{key}\" appears here first, but a prediction is already called so"
                     ),

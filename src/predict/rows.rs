@@ -1,6 +1,9 @@
-//! The records of a block, one after another, whatever the format; and what a source's first bytes
-//! say about its columns.
+//! The records of a block, one after another, taken apart into cells whatever the format; and what a
+//! source's first bytes say about its columns.
+//!
+//! The reference for `intake`, which takes plain records faster and comes here for all others.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use crate::batch::cell::Cell;
@@ -8,14 +11,13 @@ use crate::batch::plan::Header;
 use crate::error::{Error, Result};
 
 use super::cut::{Block, lines_in};
-use super::format::Format;
 use super::object::{Lookup, Object};
 
 /// Why a record cannot even be taken apart.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Broken {
-    /// Byte of the block that the record starts at.
-    pub at: usize,
+    /// Stable, for machines.
+    pub code: &'static str,
     pub message: String,
     pub hint: &'static str,
 }
@@ -34,61 +36,47 @@ pub fn line_of(block: &Block, at: usize) -> u64 {
 pub struct Row<'a> {
     /// One for each of the plan's columns.
     pub cells: &'a [Cell<'a>],
-    /// The whole object, where the record is JSON.
-    pub object: Option<&'a Object<'a>>,
+    /// The columns in the record's own order, where it is a JSON object.
+    pub order: Option<&'a [usize]>,
+    /// Keys that are no columns of the plan, with their values.
+    pub others: &'a [(Cow<'a, str>, &'a str)],
 }
 
-/// Calls `each` with every record of `block` and the byte that it starts at.
+impl<'a> Row<'a> {
+    /// A record of delimited text.
+    pub fn of_fields(cells: &'a [Cell<'a>]) -> Row<'a> {
+        Row {
+            cells,
+            order: None,
+            others: &[],
+        }
+    }
+
+    /// A JSON object.
+    pub fn of_object(object: &'a Object<'a>) -> Row<'a> {
+        Row {
+            cells: &object.cells,
+            order: Some(&object.order),
+            others: &object.others,
+        }
+    }
+}
+
+/// Takes apart the CSV record that `text` starts with, in which there is no quote and no lone
+/// carriage return: what lies between delimiters and line ends is a field. Returns the bytes that the
+/// record takes without its line end.
 ///
 /// # Errors
-/// The first record that is no record, or whatever `each` fails with.
-pub fn for_each<E: From<Broken>>(
-    block: &Block,
-    format: Format,
-    columns: &[String],
-    each: impl FnMut(usize, &Row<'_>) -> std::result::Result<(), E>,
-) -> std::result::Result<(), E> {
-    let text = block.text.as_slice();
-    match format {
-        Format::Csv { delimiter } if memchr::memchr2(b'"', b'\r', text).is_none() => {
-            for_each_plain(text, delimiter, columns.len(), each)
-        }
-        Format::Csv { delimiter } => for_each_quoted(text, delimiter, columns.len(), each),
-        Format::Jsonl => for_each_object(text, columns, each),
-    }
-}
-
-/// CSV without quotes and carriage returns: what lies between delimiters and line ends is a field.
-/// The csv crate's view of such text, in a third of its time.
-fn for_each_plain<E: From<Broken>>(
-    text: &[u8],
+/// A record of another width.
+pub fn split<'t>(
+    text: &'t [u8],
     delimiter: u8,
-    width: usize,
-    mut each: impl FnMut(usize, &Row<'_>) -> std::result::Result<(), E>,
-) -> std::result::Result<(), E> {
-    let mut cells = Vec::with_capacity(width);
-    let mut at = 0;
-    while at < text.len() {
-        let rest = text.get(at..).unwrap_or_default();
-        let record = rest.get(..memchr::memchr(b'\n', rest).unwrap_or(rest.len()));
-        let record = record.unwrap_or_default();
-        if !record.is_empty() {
-            cells.clear();
-            split(record, delimiter, &mut cells);
-            check_width(at, cells.len(), width)?;
-            let row = Row {
-                cells: &cells,
-                object: None,
-            };
-            each(at, &row)?;
-        }
-        at += record.len() + 1;
-    }
-    Ok(())
-}
-
-/// Appends the fields of a record without quotes.
-fn split<'t>(record: &'t [u8], delimiter: u8, cells: &mut Vec<Cell<'t>>) {
+    cells: &mut Vec<Cell<'t>>,
+) -> usize {
+    let length = memchr::memchr(b'\n', text).unwrap_or(text.len());
+    let record = text.get(..length).unwrap_or_default();
+    let record = record.strip_suffix(b"\r").unwrap_or(record);
+    cells.clear();
     let mut rest = record;
     while let Some((field, after)) =
         memchr::memchr(delimiter, rest).and_then(|at| Some((rest.get(..at)?, rest.get(at + 1..)?)))
@@ -97,59 +85,41 @@ fn split<'t>(record: &'t [u8], delimiter: u8, cells: &mut Vec<Cell<'t>>) {
         rest = after;
     }
     cells.push(Cell::Text(rest));
+    record.len()
 }
 
-/// Any CSV, by the csv crate.
-fn for_each_quoted<E: From<Broken>>(
+/// Calls `each` with every record of any CSV, as the csv crate takes it apart, the byte that it starts
+/// at, and its text.
+///
+/// # Errors
+/// Whatever `each` fails with.
+pub fn for_each_quoted(
     text: &[u8],
     delimiter: u8,
-    width: usize,
-    mut each: impl FnMut(usize, &Row<'_>) -> std::result::Result<(), E>,
-) -> std::result::Result<(), E> {
+    mut each: impl FnMut(usize, &[u8], std::result::Result<&[Cell<'_>], Broken>) -> Result<()>,
+) -> Result<()> {
     let mut reader = csv_reader(text, delimiter);
     let mut record = csv::ByteRecord::new();
     loop {
         let at = reader.position().byte() as usize;
         let read = reader.read_byte_record(&mut record);
-        let is_record = read.map_err(|error| Broken {
-            at,
-            message: error.to_string(),
-            hint: "",
-        })?;
-        if !is_record {
-            return Ok(());
+        let raw = text.get(at..reader.position().byte() as usize).unwrap_or_default();
+        match read {
+            Ok(true) => {
+                let cells: Vec<Cell<'_>> = record.iter().map(Cell::Text).collect();
+                each(at, raw, Ok(&cells))?;
+            }
+            Ok(false) => return Ok(()),
+            // Nothing that is in memory, of any width and in bytes, is an error to the csv crate.
+            Err(error) => {
+                return each(at, raw, Err(Broken {
+                    code: "not_csv",
+                    message: error.to_string(),
+                    hint: "",
+                }));
+            }
         }
-        check_width(at, record.len(), width)?;
-        let cells: Vec<Cell<'_>> = record.iter().map(Cell::Text).collect();
-        let row = Row {
-            cells: &cells,
-            object: None,
-        };
-        each(at, &row)?;
     }
-}
-
-/// One JSON object a line.
-fn for_each_object<E: From<Broken>>(
-    text: &[u8],
-    columns: &[String],
-    mut each: impl FnMut(usize, &Row<'_>) -> std::result::Result<(), E>,
-) -> std::result::Result<(), E> {
-    let lookup = Lookup::new(columns);
-    let mut at = 0;
-    for line in text.split_inclusive(|byte| *byte == b'\n') {
-        if !line.trim_ascii().is_empty() {
-            let parsed = Object::parse(line, &lookup);
-            let object = parsed.map_err(|broken| Broken { at, ..broken })?;
-            let row = Row {
-                cells: &object.cells,
-                object: Some(&object),
-            };
-            each(at, &row)?;
-        }
-        at += line.len();
-    }
-    Ok(())
 }
 
 fn csv_reader(text: &[u8], delimiter: u8) -> csv::Reader<&[u8]> {
@@ -161,13 +131,15 @@ fn csv_reader(text: &[u8], delimiter: u8) -> csv::Reader<&[u8]> {
         .from_reader(text)
 }
 
-fn check_width(at: usize, found: usize, expected: usize) -> std::result::Result<(), Broken> {
+/// # Errors
+/// A record that has not as many fields as there are columns.
+pub fn check_width(found: usize, expected: usize) -> std::result::Result<(), Broken> {
     if found == expected {
         return Ok(());
     }
     let fields = if expected == 1 { "field" } else { "fields" };
     Err(Broken {
-        at,
+        code: "wrong_field_count",
         message: format!("expected {expected} {fields}, found {found}"),
         hint: "a field that holds the delimiter must be in double quotes",
     })
@@ -205,21 +177,17 @@ fn is_list(value: &[u8]) -> bool {
     value.trim_ascii_start().first() == Some(&b'[')
 }
 
-/// All keys of the objects of a JSONL block, in the order of their first appearance.
-///
-/// # Errors
-/// The first line that is no object.
-pub fn keys(block: &Block) -> std::result::Result<Header, Broken> {
+/// All keys of the objects of a JSONL block, in the order of their first appearance. Lines that are
+/// no objects have none; they are found when the block is scored.
+pub fn keys(block: &Block) -> Header {
     let mut header = Header {
         open: true,
         ..Header::default()
     };
     let mut seen = HashSet::new();
     let nothing = Lookup::new(&[]);
-    let mut at = 0;
     for line in block.text.split_inclusive(|byte| *byte == b'\n') {
-        if !line.trim_ascii().is_empty() {
-            let object = Object::parse(line, &nothing).map_err(|broken| Broken { at, ..broken })?;
+        if let Ok(object) = Object::parse(line, &nothing) {
             for (key, raw) in &object.others {
                 if seen.insert(key.to_string()) {
                     header.columns.push(key.to_string());
@@ -227,10 +195,10 @@ pub fn keys(block: &Block) -> std::result::Result<Header, Broken> {
                 }
             }
         }
-        at += line.len();
     }
-    Ok(header)
+    header
 }
+
 
 #[cfg(test)]
 mod tests {

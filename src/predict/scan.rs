@@ -4,27 +4,31 @@ use memchr::{memchr, memchr3};
 
 use super::format::Format;
 
-/// A block ends early when its text grows beyond this, so that records of megabytes do not pile up.
-pub(super) const MOST_BLOCK_BYTES: usize = 32 * 1024 * 1024;
-
 /// How far the search for record ends has come; it goes on where it stopped when more is read.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
-    /// Bytes that belong to whole records.
+    /// Bytes that belong to whole records, and blank lines after them.
     pub(super) end: usize,
-    pub(super) records: usize,
+    pub(super) records: u64,
     /// Where the line or record that is not at its end starts; what lies between `end` and here is
     /// blank.
-    start: usize,
+    pub(super) start: usize,
     /// Where the search goes on.
     at: usize,
     pub(super) in_quotes: bool,
 }
 
 impl Scan {
-    /// Goes on until `most` records are whole, or the text or the block is at its end.
-    pub(super) fn run(&mut self, text: &[u8], format: Format, most: usize, more_may_come: bool) {
-        while self.records < most && self.end <= MOST_BLOCK_BYTES {
+    /// Goes on until `most` records are whole, or one has ended at or behind `target`, or the text is
+    /// at its end.
+    pub(super) fn run(
+        &mut self,
+        text: &[u8],
+        format: Format,
+        (most, target): (u64, usize),
+        more_may_come: bool,
+    ) {
+        while self.records < most && self.end < target {
             let stepped = match format {
                 Format::Csv { delimiter } => self.step_csv(text, delimiter, more_may_come),
                 Format::Jsonl => self.step_line(text),

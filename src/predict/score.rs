@@ -1,29 +1,16 @@
 //! One worker's job: a block of text in, the text of its predictions out, in one pass.
 
 use crate::batch::columns::Layout;
-use crate::batch::encode::{Encoder, Fault, Group, Missing};
-use crate::batch::plan::Plan;
-use crate::batch::write::{CsvStyle, csv_field, json_field, json_string};
-use crate::error::{Error, Result};
+use crate::batch::encode::{Group, Missing};
+use crate::batch::write::{CsvStyle, csv_empty, csv_field, json_field, json_string};
+use crate::error::Result;
 use crate::model::Model;
-use crate::model::dtype::Dtype;
 use crate::model::tensor::Tensor;
 
-use super::cut::Block;
+use super::cut::{Block, BrokenLine, Cut};
 use super::format::Format;
-use super::hint;
-use super::passthrough::Passthrough;
-use super::rows::{self, Broken, line_of};
-
-/// How the records of one source are taken apart; shared by all workers.
-pub struct Intake {
-    pub plan: Plan,
-    pub passthrough: Passthrough,
-    /// What errors call the source.
-    pub source: String,
-    pub from: Format,
-    pub to: Format,
-}
+use super::intake::{Encoded, Flaw, Intake};
+use super::reject::{OnError, Place, Reject};
 
 /// Everything that scoring a block of one source needs; shared by all workers.
 pub struct Scorer<'m> {
@@ -37,209 +24,209 @@ pub struct Scorer<'m> {
 #[derive(Debug, Default)]
 pub struct Scored {
     pub text: Vec<u8>,
+    /// Records that were read, rejects included.
     pub records: u64,
+    pub rejects: Vec<Reject>,
     pub missing: Missing,
     /// Bytes of the source that were scored.
     pub bytes: u64,
 }
 
-/// A block in tensors, with the columns to pass through already written.
-pub struct Encoded {
-    pub groups: Vec<Group>,
-    missing: Missing,
-    /// Byte of the block that each record starts at.
-    starts: Vec<usize>,
-    /// The kept cells of all records, and where those of each record end.
-    kept: Vec<u8>,
-    kept_ends: Vec<usize>,
+/// Consecutive records of a group after their run.
+enum Part {
+    Scored { records: usize, outputs: Vec<Tensor> },
+    /// One record that the model refuses, in the model's words.
+    Refused(String),
 }
 
 impl Scorer<'_> {
-    /// Scores a block.
+    /// Scores what was cut off a source.
     ///
     /// # Errors
-    /// The first record that does not fit the plan, or that the model refuses.
-    pub fn score(&self, block: &Block) -> Result<Scored> {
-        let encoded = self.intake.encode(block)?;
-        let mut text = Vec::with_capacity(encoded.kept.len() + encoded.starts.len() * 32);
-        let mut base = 0;
+    /// The first record that cannot be scored, where that ends the run; whatever is wrong with the
+    /// model.
+    pub fn score(&self, cut: &Cut) -> Result<Scored> {
+        match cut {
+            Cut::Block(block) => self.score_block(block),
+            Cut::Broken(line) => self.reject_line(line),
+        }
+    }
+
+    fn score_block(&self, block: &Block) -> Result<Scored> {
+        let mut encoded = self.intake.encode(block)?;
+        let mut parts = Vec::with_capacity(encoded.groups.len());
         for group in &encoded.groups {
-            let outputs = self.run(block, &encoded, base, group)?;
-            for record in 0..group.records {
-                self.write(&mut text, encoded.kept_of(base + record), &outputs, record);
+            self.run_group(group, &mut parts)?;
+        }
+        self.note_refused(block, &mut encoded, &parts);
+        if let (OnError::Fail, Some((_, first))) = (self.intake.on_error, encoded.rejects.first()) {
+            return Err(first.error(&self.intake.source));
+        }
+        let mut text = Vec::with_capacity(encoded.kept_bytes() + encoded.entries.len() * 32);
+        let mut outputs = parts.iter().flat_map(Part::each);
+        for entry in &encoded.entries {
+            let prediction = if entry.is_encoded { outputs.next().flatten() } else { None };
+            let prediction = prediction.filter(|_| !entry.is_rejected);
+            if prediction.is_some() || self.intake.on_error == OnError::Null {
+                self.write(&mut text, encoded.kept(entry), prediction);
             }
-            base += group.records;
         }
         Ok(Scored {
             text,
-            records: encoded.starts.len() as u64,
+            records: encoded.entries.len() as u64,
+            rejects: encoded.rejects.into_iter().map(|(_, reject)| reject).collect(),
             missing: encoded.missing,
             bytes: block.text.len() as u64,
         })
     }
 
-    /// Runs one group; a failure is traced to the first record that fails alone.
-    fn run(
-        &self,
-        block: &Block,
-        encoded: &Encoded,
-        base: usize,
-        group: &Group,
-    ) -> Result<Vec<Tensor>> {
-        let rows = group.rows(self.intake.plan.batch);
-        match self.model.run(&group.inputs) {
-            Ok(values) => self.layout.arrange(values, rows),
-            Err(failure) => Err(self.guilty(block, encoded, base, group).unwrap_or(failure)),
+    /// A line that starts a record without end.
+    fn reject_line(&self, line: &BrokenLine) -> Result<Scored> {
+        let block = &line.block;
+        let reject = Reject {
+            place: Place::Line(block.first_line),
+            column: None,
+            code: line.code,
+            message: line.message.clone(),
+            hint: line.hint.to_owned(),
+            raw: block.text.trim_ascii_end().to_vec(),
+        };
+        let mut text = Vec::new();
+        match self.intake.on_error {
+            OnError::Fail => return Err(reject.error(&self.intake.source)),
+            OnError::Skip => {}
+            OnError::Null => self.write(&mut text, None, None),
         }
-    }
-
-    /// The error of the first record that the model refuses when it is alone.
-    fn guilty(
-        &self,
-        block: &Block,
-        encoded: &Encoded,
-        base: usize,
-        group: &Group,
-    ) -> Option<Error> {
-        let counts = self.intake.plan.counts_records();
-        (0..group.records).find_map(|record| {
-            let alone = group.only(record, &counts, self.intake.plan.batch);
-            let failure = self.model.run(&alone.inputs).err()?;
-            let start = encoded.starts.get(base + record).copied();
-            let line = line_of(block, start.unwrap_or_default());
-            let message = failure.report().map_or("", |report| &report.message);
-            let message = message.replace("on this batch", "on this record");
-            Some(Error::data(self.intake.place(line), message).hint(hint::REFUSED))
+        Ok(Scored {
+            text,
+            records: 1,
+            rejects: vec![reject],
+            bytes: block.text.len() as u64,
+            ..Scored::default()
         })
     }
 
-    fn write(&self, text: &mut Vec<u8>, kept: &[u8], outputs: &[Tensor], record: usize) {
-        let start = text.len();
+    /// Runs one group. Where the model fails on it, the halves are tried, and their halves, until
+    /// the records at fault are alone.
+    fn run_group(&self, group: &Group, parts: &mut Vec<Part>) -> Result<()> {
+        let batch = self.intake.plan.batch;
+        let records = group.records;
+        let failure = match self.model.run(&group.inputs) {
+            Ok(values) => {
+                let outputs = self.layout.arrange(values, group.rows(batch))?;
+                parts.push(Part::Scored { records, outputs });
+                return Ok(());
+            }
+            Err(failure) => failure,
+        };
+        if records <= 1 {
+            let message = failure.report().map_or("", |report| &report.message);
+            let message = message.replace("on this batch", "on this record");
+            parts.push(Part::Refused(message));
+            return Ok(());
+        }
+        let counts = self.intake.plan.counts_records();
+        for half in [0..records / 2, records / 2..records] {
+            self.run_group(&group.part(half, &counts, batch), parts)?;
+        }
+        Ok(())
+    }
+
+    /// Marks the refused records as rejects.
+    fn note_refused(&self, block: &Block, encoded: &mut Encoded, parts: &[Part]) {
+        if parts.iter().all(|part| matches!(part, Part::Scored { .. })) {
+            return;
+        }
+        let mut messages = parts.iter().flat_map(Part::messages);
+        let starts: Vec<usize> = encoded.entries.iter().map(|entry| entry.start).collect();
+        for (index, entry) in encoded.entries.iter_mut().enumerate() {
+            let message = if entry.is_encoded { messages.next().flatten() } else { None };
+            let Some(message) = message.filter(|_| !entry.is_rejected) else {
+                continue;
+            };
+            entry.is_rejected = true;
+            let end = starts.get(index + 1).copied().unwrap_or(block.text.len());
+            let raw = block.text.get(entry.start..end).unwrap_or_default();
+            let flaw = Flaw::Refused(message.to_owned());
+            let reject = self.intake.reject(block, entry.start, raw, flaw);
+            encoded.rejects.push((index, reject));
+        }
+        encoded.rejects.sort_by_key(|(index, _)| *index);
+    }
+
+    /// Writes one record; its predictions are empty where there are none.
+    fn write(&self, text: &mut Vec<u8>, kept: Option<&[u8]>, prediction: Option<(&[Tensor], usize)>) {
         match self.intake.to {
-            Format::Csv { .. } => {
-                text.extend_from_slice(kept);
-                let mut first = self.intake.plan.kept.is_empty();
-                for (field, values) in self.layout.fields.iter().zip(outputs) {
-                    csv_field(text, field, values, record, &self.style, &mut first);
-                }
-                if text.len() == start {
-                    // Readers skip blank lines, and the record with them.
-                    text.extend_from_slice(b"\"\"");
-                }
-            }
-            Format::Jsonl => {
-                text.push(b'{');
-                text.extend_from_slice(kept);
-                for (position, (field, values)) in
-                    self.layout.fields.iter().zip(outputs).enumerate()
-                {
-                    if position > 0 {
-                        text.push(b',');
-                    }
-                    json_string(text, &field.name);
-                    text.push(b':');
-                    json_field(text, field, values, record);
-                }
-                if self.layout.fields.is_empty() && text.last() == Some(&b',') {
-                    text.pop();
-                }
-                text.push(b'}');
-            }
+            Format::Csv { .. } => self.write_csv(text, kept, prediction),
+            Format::Jsonl => self.write_json(text, kept.unwrap_or_default(), prediction),
         }
         text.push(b'\n');
     }
-}
 
-impl Intake {
-    /// A block's records as tensors.
-    ///
-    /// # Errors
-    /// The first record that does not fit the plan.
-    pub fn encode(&self, block: &Block) -> Result<Encoded> {
-        let mut encoder = Encoder::new(&self.plan);
-        let mut starts = Vec::with_capacity(block.records);
-        let mut kept = Vec::new();
-        let mut kept_ends = Vec::with_capacity(block.records);
-        let each = |at: usize, row: &rows::Row<'_>| -> std::result::Result<(), Flaw> {
-            starts.push(at);
-            encoder
-                .push(row.cells)
-                .map_err(|fault| Flaw::Fault(at, fault))?;
-            self.passthrough
-                .check_late_keys(row)
-                .map_err(|broken| Broken { at, ..broken })?;
-            match self.to {
-                Format::Csv { delimiter } => self.passthrough.csv(&mut kept, row, delimiter),
-                Format::Jsonl => self.passthrough.json(&mut kept, row),
+    fn write_csv(&self, text: &mut Vec<u8>, kept: Option<&[u8]>, prediction: Option<(&[Tensor], usize)>) {
+        let start = text.len();
+        let columns = self.intake.plan.kept.len();
+        match kept {
+            Some(kept) => text.extend_from_slice(kept),
+            None => text.extend(std::iter::repeat_n(self.style.delimiter, columns.saturating_sub(1))),
+        }
+        let mut first = columns == 0;
+        match prediction {
+            Some((outputs, record)) => {
+                for (field, values) in self.layout.fields.iter().zip(outputs) {
+                    csv_field(text, field, values, record, &self.style, &mut first);
+                }
             }
-            .map_err(|broken| Broken { at, ..broken })?;
-            kept_ends.push(kept.len());
-            Ok(())
-        };
-        rows::for_each(block, self.from, &self.plan.columns, each)
-            .map_err(|flaw| self.error(block, flaw))?;
-        let (groups, missing) = encoder.finish();
-        Ok(Encoded {
-            groups,
-            missing,
-            starts,
-            kept,
-            kept_ends,
-        })
-    }
-
-    fn place(&self, line: u64) -> String {
-        format!("{}:{line}", self.source)
-    }
-
-    fn error(&self, block: &Block, flaw: Flaw) -> Error {
-        match flaw {
-            Flaw::Broken(broken) => broken_error(&self.source, block, &broken),
-            Flaw::Fault(at, fault) => {
-                let place = self.place(line_of(block, at));
-                Error::data(place, fault.to_string())
-                    .hint(hint::for_fault(&fault, self.dtype_of(&fault.column)))
-            }
+            None => csv_empty(text, self.layout.columns().len(), &self.style, first),
+        }
+        if text.len() == start {
+            // Readers skip blank lines, and the record with them.
+            text.extend_from_slice(b"\"\"");
         }
     }
 
-    fn dtype_of(&self, column: &str) -> Option<Dtype> {
-        use crate::batch::feed::How;
-        let reads = |how: &How| match how {
-            How::Cells { sources, .. } => sources.iter().any(|source| source.name == column),
-            How::List { source, .. } => source.name == column,
-            How::Once(_) => false,
-        };
-        self.plan
-            .feeds
-            .iter()
-            .find(|feed| reads(&feed.how))
-            .map(|feed| feed.dtype)
+    fn write_json(&self, text: &mut Vec<u8>, kept: &[u8], prediction: Option<(&[Tensor], usize)>) {
+        text.push(b'{');
+        text.extend_from_slice(kept);
+        for (position, field) in self.layout.fields.iter().enumerate() {
+            if position > 0 {
+                text.push(b',');
+            }
+            json_string(text, &field.name);
+            text.push(b':');
+            match prediction.and_then(|(outputs, record)| Some((outputs.get(position)?, record))) {
+                Some((values, record)) => json_field(text, field, values, record),
+                None => text.extend_from_slice(b"null"),
+            }
+        }
+        if self.layout.fields.is_empty() && text.last() == Some(&b',') {
+            text.pop();
+        }
+        text.push(b'}');
     }
 }
 
-impl Encoded {
-    fn kept_of(&self, record: usize) -> &[u8] {
-        let end = |record: usize| self.kept_ends.get(record).copied().unwrap_or_default();
-        let start = record.checked_sub(1).map_or(0, end);
-        self.kept.get(start..end(record)).unwrap_or_default()
+impl Part {
+    fn records(&self) -> usize {
+        match self {
+            Part::Scored { records, .. } => *records,
+            Part::Refused(_) => 1,
+        }
     }
-}
 
-/// The error of a record that cannot be taken apart.
-pub fn broken_error(source: &str, block: &Block, broken: &Broken) -> Error {
-    let place = format!("{source}:{}", line_of(block, broken.at));
-    Error::data(place, broken.message.as_str()).hint(broken.hint)
-}
+    /// For each record its outputs and its row in them; nothing for a refused one.
+    fn each(&self) -> impl Iterator<Item = Option<(&[Tensor], usize)>> {
+        (0..self.records()).map(move |record| match self {
+            Part::Scored { outputs, .. } => Some((outputs.as_slice(), record)),
+            Part::Refused(_) => None,
+        })
+    }
 
-/// Why a record was not encoded.
-enum Flaw {
-    Broken(Broken),
-    Fault(usize, Fault),
-}
-
-impl From<Broken> for Flaw {
-    fn from(broken: Broken) -> Self {
-        Flaw::Broken(broken)
+    /// For each record why it was refused; nothing for the others.
+    fn messages(&self) -> impl Iterator<Item = Option<&str>> {
+        (0..self.records()).map(move |_| match self {
+            Part::Scored { .. } => None,
+            Part::Refused(message) => Some(message.as_str()),
+        })
     }
 }

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-use super::cut::Cutter;
+use super::cut::{Cutter, Limits};
 use super::format::Format;
-use super::options::InputFormat;
+use super::options::Options;
 
 /// A source of records, opened.
 pub struct Source {
@@ -69,7 +69,7 @@ pub fn total_bytes(paths: &[PathBuf]) -> Option<u64> {
 ///
 /// # Errors
 /// [`Error::Io`] when it cannot be opened or read, [`Error::Data`] where it is no text.
-pub fn open(path: &Path, format: &InputFormat) -> Result<Source> {
+pub fn open(path: &Path, options: &Options) -> Result<Source> {
     let (name, reader): (String, Box<dyn Read + Send>) = if is_stdin(path) {
         ("stdin".to_owned(), Box::new(io::stdin()))
     } else {
@@ -78,6 +78,8 @@ pub fn open(path: &Path, format: &InputFormat) -> Result<Source> {
         (name, Box::new(file))
     };
     let by_name = Format::of_path(path);
-    let cutter = Cutter::new(reader, &name, |start| format.of(by_name, start))?;
+    let limits = Limits::new(options.batch_size, options.record_bytes);
+    let format = |start: &[u8]| options.input_format.of(by_name, start);
+    let cutter = Cutter::new(reader, &name, limits, format)?;
     Ok(Source { name, cutter })
 }

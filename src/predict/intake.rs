@@ -1,0 +1,424 @@
+//! A block's records as tensors, with the columns to pass through already written.
+//!
+//! Plain records go straight into the tensors (`batch::lanes`); all others, and those that turn out
+//! to be faulty, are taken apart into cells first (`rows`). Both ways give the same.
+
+use std::ops::Range;
+
+use crate::batch::cell::Cell;
+use crate::batch::encode::{Encoder, Fault, Group, Missing};
+use crate::batch::lanes::Lanes;
+use crate::batch::plan::Plan;
+use crate::batch::spelling::Spelling;
+use crate::error::Result;
+
+use super::cut::Block;
+use super::format::Format;
+use super::hint;
+use super::object::{Lookup, Object};
+use super::passthrough::Passthrough;
+use super::reject::{OnError, Place, Reject};
+use super::rows::{self, Broken, Row, line_of};
+
+/// How the records of one source are taken apart; shared by all workers.
+pub struct Intake {
+    pub plan: Plan,
+    pub passthrough: Passthrough,
+    /// What errors call the source.
+    pub source: String,
+    pub from: Format,
+    pub to: Format,
+    /// Records of a run of the model at most.
+    pub batch_size: usize,
+    pub on_error: OnError,
+    /// Bytes of a record at most.
+    pub record_bytes: usize,
+    /// Column with the true label, where predictions are to be compared with it.
+    pub label: Option<usize>,
+    /// For delimited text, whose records are all alike.
+    lanes: Option<Lanes>,
+}
+
+/// A block in tensors.
+#[derive(Debug, Default)]
+pub struct Encoded {
+    pub groups: Vec<Group>,
+    pub missing: Missing,
+    /// One for each record of the block, in their order.
+    pub entries: Vec<Entry>,
+    /// What is wrong with those of `entries` that are rejected.
+    pub rejects: Vec<(usize, Reject)>,
+    /// The kept cells of all records.
+    kept: Vec<u8>,
+    /// The true labels of all records.
+    truths: Vec<u8>,
+}
+
+/// One record of a block.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Byte of the block that it starts at.
+    pub start: usize,
+    /// Where its kept cells are; nowhere, if they could not be taken.
+    kept: Option<Range<usize>>,
+    /// Where its true label is, if it has one.
+    truth: Option<Range<usize>>,
+    /// Whether it is in the groups.
+    pub is_encoded: bool,
+    /// Whether it is one of the rejects. It may be in the groups all the same.
+    pub is_rejected: bool,
+}
+
+impl Encoded {
+    /// The kept cells of a record; `None` where they could not be taken.
+    pub fn kept(&self, entry: &Entry) -> Option<&[u8]> {
+        self.kept.get(entry.kept.clone()?)
+    }
+
+    /// The true label of a record.
+    pub fn truth(&self, entry: &Entry) -> Option<&[u8]> {
+        self.truths.get(entry.truth.clone()?)
+    }
+
+    /// Bytes of all kept cells.
+    pub fn kept_bytes(&self) -> usize {
+        self.kept.len()
+    }
+}
+
+/// The same sequence of keys, record after record.
+struct Template {
+    lanes: Lanes,
+    spelling: Spelling,
+    order: Vec<usize>,
+}
+
+/// How often a block's template is learnt anew before its records are taken for too different.
+const MOST_TEMPLATES: usize = 8;
+
+impl Intake {
+    /// The intake of `source` by `plan`.
+    pub fn new(plan: Plan, passthrough: Passthrough, source: String, formats: (Format, Format)) -> Intake {
+        let order: Vec<usize> = (0..plan.columns.len()).collect();
+        Intake {
+            lanes: Lanes::new(&plan, &order),
+            plan,
+            passthrough,
+            source,
+            from: formats.0,
+            to: formats.1,
+            batch_size: usize::MAX,
+            on_error: OnError::Fail,
+            record_bytes: usize::MAX,
+            label: None,
+        }
+    }
+
+    /// A block's records as tensors.
+    ///
+    /// # Errors
+    /// The first record that does not fit the plan, where that ends the run.
+    pub fn encode(&self, block: &Block) -> Result<Encoded> {
+        let mut taking = Taking {
+            intake: self,
+            block,
+            encoder: Encoder::new(&self.plan, self.batch_size),
+            encoded: Encoded::default(),
+        };
+        match self.from {
+            Format::Csv { delimiter } if is_plain(&block.text) => taking.plain_fields(delimiter)?,
+            Format::Csv { delimiter } => taking.quoted_fields(delimiter)?,
+            Format::Jsonl => taking.objects()?,
+        }
+        let mut encoded = taking.encoded;
+        (encoded.groups, encoded.missing) = taking.encoder.finish();
+        Ok(encoded)
+    }
+
+    /// The reject of the record that starts at byte `at` of `block`.
+    pub fn reject(&self, block: &Block, at: usize, raw: &[u8], flaw: Flaw) -> Reject {
+        let raw = without_line_ends(raw);
+        let (column, code, message, hint) = match flaw {
+            Flaw::Broken(broken) => (None, broken.code, broken.message, broken.hint.to_owned()),
+            Flaw::Fault(fault) => {
+                let hint = hint::for_fault(&fault, self.plan.dtype_of(&fault.column));
+                let message = fault.to_string();
+                (Some(fault.column), fault.reason.code(), message, hint)
+            }
+            Flaw::Refused(message) => (None, "refused", message, hint::REFUSED.to_owned()),
+        };
+        Reject {
+            place: Place::Line(line_of(block, at)),
+            column,
+            code,
+            message,
+            hint,
+            raw: raw.to_vec(),
+        }
+    }
+}
+
+/// Whether all of `text` is fields with delimiters and line ends between them.
+fn is_plain(text: &[u8]) -> bool {
+    match memchr::memchr2(b'"', b'\r', text) {
+        None => true,
+        Some(first) => {
+            let rest = text.get(first..).unwrap_or_default();
+            memchr::memchr(b'"', rest).is_none()
+                && memchr::memchr_iter(b'\r', rest)
+                    .all(|at| rest.get(at + 1) == Some(&b'\n'))
+        }
+    }
+}
+
+/// Why a record is not scored.
+pub enum Flaw {
+    /// It cannot be taken apart.
+    Broken(Broken),
+    /// A cell does not fit.
+    Fault(Fault),
+    /// The model refuses it; its words.
+    Refused(String),
+}
+
+impl From<Broken> for Flaw {
+    fn from(broken: Broken) -> Self {
+        Flaw::Broken(broken)
+    }
+}
+
+impl From<Fault> for Flaw {
+    fn from(fault: Fault) -> Self {
+        Flaw::Fault(fault)
+    }
+}
+
+/// A block on its way into tensors.
+struct Taking<'i, 't> {
+    intake: &'i Intake,
+    block: &'t Block,
+    encoder: Encoder<'i>,
+    encoded: Encoded,
+}
+
+impl<'t> Taking<'_, 't> {
+    /// Delimited text without quotes.
+    fn plain_fields(&mut self, delimiter: u8) -> Result<()> {
+        let text = self.block.text.as_slice();
+        let spelling = Spelling::Fields(delimiter);
+        let mut cells = vec![Cell::Absent; self.intake.plan.columns.len()];
+        let mut taken_apart = Vec::with_capacity(cells.len());
+        let mut at = 0;
+        while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+            if let Some(blank) = blank_line(rest) {
+                at += blank;
+                continue;
+            }
+            let fast = self.intake.lanes.as_ref().and_then(|lanes| {
+                self.encoder.push_text(lanes, &spelling, rest, &mut cells)
+            });
+            let length = match fast {
+                Some(length) => {
+                    let raw = rest.get(..length).unwrap_or_default();
+                    self.keep(at, raw, &Row::of_fields(&cells))?;
+                    length
+                }
+                None => {
+                    let length = rows::split(rest, delimiter, &mut taken_apart);
+                    let raw = rest.get(..length).unwrap_or_default();
+                    self.take(at, raw, &Row::of_fields(&taken_apart))?;
+                    length
+                }
+            };
+            at += length;
+            at += blank_line(text.get(at..).unwrap_or_default()).unwrap_or(0);
+        }
+        Ok(())
+    }
+
+    /// Any CSV.
+    fn quoted_fields(&mut self, delimiter: u8) -> Result<()> {
+        let text = self.block.text.as_slice();
+        rows::for_each_quoted(text, delimiter, |at, raw, cells| match cells {
+            Ok(cells) => self.take(at, raw, &Row::of_fields(cells)),
+            Err(broken) => self.reject(at, raw, broken.into()),
+        })
+    }
+
+    /// One JSON object a line.
+    fn objects(&mut self) -> Result<()> {
+        let text = self.block.text.as_slice();
+        let plan = &self.intake.plan;
+        let lookup = Lookup::new(&plan.columns);
+        let mut cells = vec![Cell::Absent; plan.columns.len()];
+        let mut template: Option<Template> = None;
+        let mut learnt = 0;
+        let mut at = 0;
+        while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+            let fast = template.as_ref().and_then(|template| {
+                let Template { lanes, spelling, order } = template;
+                let length = self.encoder.push_text(lanes, spelling, rest, &mut cells)?;
+                Some((length, order))
+            });
+            if let Some((length, order)) = fast {
+                let raw = rest.get(..length).unwrap_or_default();
+                let row = Row {
+                    cells: &cells,
+                    order: Some(order),
+                    others: &[],
+                };
+                self.keep(at, raw, &row)?;
+                at += length + blank_line(rest.get(length..).unwrap_or_default()).unwrap_or(0);
+                continue;
+            }
+            let length = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
+            let line = rest.get(..length).unwrap_or_default();
+            if !line.trim_ascii().is_empty() {
+                match Object::parse(line, &lookup) {
+                    Ok(object) => {
+                        self.take(at, line, &Row::of_object(&object))?;
+                        if learnt < MOST_TEMPLATES {
+                            learnt += 1;
+                            template = Template::of(plan, &object, line);
+                        }
+                    }
+                    Err(broken) => self.reject(at, line, broken.into())?,
+                }
+            }
+            at += length;
+        }
+        Ok(())
+    }
+
+    /// Takes a record from its cells.
+    fn take(&mut self, at: usize, raw: &[u8], row: &Row<'_>) -> Result<()> {
+        let width = self.intake.plan.columns.len();
+        if let Err(broken) = rows::check_width(row.cells.len(), width) {
+            return self.reject(at, raw, broken.into());
+        }
+        match self.encoder.push(row.cells) {
+            Ok(()) => self.keep(at, raw, row),
+            Err(fault) => {
+                self.reject(at, raw, fault.into())?;
+                // Its kept cells show which record it was. Should they be at fault too, that much is
+                // already said.
+                let kept = self.write_kept(row).ok();
+                if let (Some((kept, truth)), Some(entry)) = (kept, self.encoded.entries.last_mut()) {
+                    entry.kept = Some(kept);
+                    entry.truth = truth;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes the kept cells of a record that the encoder has taken.
+    fn keep(&mut self, at: usize, raw: &[u8], row: &Row<'_>) -> Result<()> {
+        let most = self.intake.record_bytes;
+        let written = if raw.len() > most {
+            Err(too_long(most))
+        } else {
+            self.write_kept(row)
+        };
+        match written {
+            Ok((kept, truth)) => {
+                self.encoded.entries.push(Entry {
+                    start: at,
+                    kept: Some(kept),
+                    truth,
+                    is_encoded: true,
+                    is_rejected: false,
+                });
+                Ok(())
+            }
+            Err(broken) => {
+                self.reject(at, raw, broken.into())?;
+                if let Some(entry) = self.encoded.entries.last_mut() {
+                    entry.is_encoded = true;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Appends the kept cells and the true label; returns where they are.
+    fn write_kept(
+        &mut self,
+        row: &Row<'_>,
+    ) -> std::result::Result<(Range<usize>, Option<Range<usize>>), Broken> {
+        let passthrough = &self.intake.passthrough;
+        let kept = &mut self.encoded.kept;
+        let start = kept.len();
+        let written = passthrough.check_late_keys(row).and_then(|()| match self.intake.to {
+            Format::Csv { delimiter } => passthrough.csv(kept, row, delimiter),
+            Format::Jsonl => passthrough.json(kept, row),
+        });
+        if let Err(broken) = written {
+            kept.truncate(start);
+            return Err(broken);
+        }
+        let label = self.intake.label.and_then(|label| row.cells.get(label));
+        let truths = &mut self.encoded.truths;
+        let truth_start = truths.len();
+        let is_there = label.is_some_and(|label| label.append_text(truths));
+        let truth = is_there.then(|| truth_start..truths.len());
+        Ok((start..kept.len(), truth))
+    }
+
+    /// Sets a record aside, or ends the run with it.
+    fn reject(&mut self, at: usize, raw: &[u8], flaw: Flaw) -> Result<()> {
+        let reject = self.intake.reject(self.block, at, raw, flaw);
+        if self.intake.on_error == OnError::Fail {
+            return Err(reject.error(&self.intake.source));
+        }
+        self.encoded.rejects.push((self.encoded.entries.len(), reject));
+        self.encoded.entries.push(Entry {
+            start: at,
+            kept: None,
+            truth: None,
+            is_encoded: false,
+            is_rejected: true,
+        });
+        Ok(())
+    }
+}
+
+fn too_long(most: usize) -> Broken {
+    Broken {
+        code: "record_too_long",
+        message: format!("a record of more than {most} bytes"),
+        hint: "--max-record-bytes N allows longer ones",
+    }
+}
+
+/// The bytes of the blank line, or of the rest of a line end, that `text` starts with.
+fn blank_line(text: &[u8]) -> Option<usize> {
+    match text {
+        [b'\n', ..] => Some(1),
+        [b'\r', b'\n', ..] => Some(2),
+        _ => None,
+    }
+}
+
+/// `raw` without blank lines before it and its line end.
+fn without_line_ends(raw: &[u8]) -> &[u8] {
+    let is_end = |byte: &u8| matches!(byte, b'\n' | b'\r');
+    let start = raw.iter().position(|byte| !is_end(byte));
+    let end = raw.iter().rposition(|byte| !is_end(byte));
+    match (start, end) {
+        (Some(start), Some(end)) => raw.get(start..=end).unwrap_or_default(),
+        _ => &[],
+    }
+}
+
+impl Template {
+    /// The template of records like `object`, which `line` holds; `None` where no two are likely to
+    /// be alike.
+    fn of(plan: &Plan, object: &Object<'_>, line: &[u8]) -> Option<Template> {
+        Some(Template {
+            spelling: object.spelling(line)?,
+            lanes: Lanes::new(plan, &object.order)?,
+            order: object.order.clone(),
+        })
+    }
+}
