@@ -26,9 +26,9 @@ pub trait Element: Sized + Clone + Default + Send + 'static {
     /// The reason, when the text has no exact value of this type.
     fn from_text(text: &[u8]) -> Result<Self, Reason>;
 
-    /// Reads a plain number at the start of `text`, whatever follows it, with the bytes that it
-    /// takes: the same value as [`Element::from_text`] of those bytes, only faster. `None` where
-    /// there is no plain number of this type, which says nothing about the text.
+    /// Reads a plain number at the start of `text`, with the bytes that it takes: the same value as
+    /// [`Element::from_text`] of those bytes, only faster. What follows is for the caller to check.
+    /// `None` where there is no plain number of this type, which says nothing about the text.
     #[inline]
     fn scan(text: &[u8]) -> Option<(Self, usize)> {
         let _ = text;

