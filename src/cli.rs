@@ -94,6 +94,10 @@ pub struct FormatArgs {
     #[arg(long, value_name = "CHAR")]
     pub out_delimiter: Option<Delimiter>,
 
+    /// Encoding of text input without a byte order mark: latin1, windows-1252, utf-16le, shift_jis...
+    #[arg(long, value_name = "NAME")]
+    pub encoding: Option<String>,
+
     /// The first line is a record: columns are called 1, 2, 3... and the output has no header
     #[arg(long)]
     pub no_header: bool,
@@ -381,9 +385,7 @@ impl FromStr for Shard {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (index, count) = text
-            .split_once('/')
-            .ok_or("expected I/N, such as 3/10")?;
+        let (index, count) = text.split_once('/').ok_or("expected I/N, such as 3/10")?;
         let number = |text: &str| text.trim().parse::<u32>();
         match (number(index), number(count)) {
             (Ok(0), Ok(_)) => Err(

@@ -65,7 +65,7 @@ _mlserve() {
             return 0
             ;;
         mlserve__subcmd__predict)
-            opts="-o -d -j -q -v -h --output --from --to --delimiter --out-delimiter --no-header --nan-as --keep --features --id --label --exclude --allow-missing-columns --set --missing --missing-in-strings --fill --lenient --outputs --classes --activation --threshold --top --argmax --limit --explain --jobs --batch-size --quiet --runtime --allow-known-bad-runtime --verbose --help"
+            opts="-o -d -j -q -v -h --output --from --to --delimiter --out-delimiter --encoding --no-header --nan-as --keep --features --id --label --exclude --allow-missing-columns --set --missing --missing-in-strings --fill --lenient --outputs --classes --activation --threshold --top --argmax --on-error --rejects --max-errors --max-record-bytes --resume --shard --shards --force --stream --manifest --limit --explain --jobs --batch-size --quiet --runtime --allow-known-bad-runtime --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -96,6 +96,10 @@ _mlserve() {
                     return 0
                     ;;
                 --out-delimiter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --encoding)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -152,6 +156,34 @@ _mlserve() {
                     return 0
                     ;;
                 --top)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --on-error)
+                    COMPREPLY=($(compgen -W "fail skip null" -- "${cur}"))
+                    return 0
+                    ;;
+                --rejects)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-errors)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-record-bytes)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --shard)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --shards)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --manifest)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -38,6 +38,7 @@ tsv\t''
 jsonl\t'One JSON object a line'"
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -s d -l delimiter -d 'Character between the fields of CSV input, or "tab"; the output has the same' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l out-delimiter -d 'Character between the fields of CSV output, or "tab"' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l encoding -d 'Encoding of text input without a byte order mark: latin1, windows-1252, utf-16le, shift_jis...' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l nan-as -d 'Write NaN as TEXT and infinities as inf in CSV; by default both are empty' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l keep -d 'Columns copied to the output: unused (what the model does not consume), all, none or a list' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l features -d 'Columns of the model\'s one matrix input, in the model\'s order' -r
@@ -53,6 +54,15 @@ complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l activation -
 softmax\t''"
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l threshold -d 'Decide for the positive class from this probability on (two classes)' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l top -d 'Show only the K best classes and their scores' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l on-error -d 'End the run, leave the record out, or keep it with empty predictions; skip with --rejects or --max-errors, else fail' -r -f -a "fail\t'End the run; nothing half-written is left'
+skip\t'Leave the record out'
+null\t'Keep the record with empty predictions'"
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l rejects -d 'Tell of each such record in FILE (JSONL: file, line, column, code, message, record)' -r -F
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l max-errors -d 'Fail when there are more than N, or more than P% of all records' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l max-record-bytes -d 'Longest record, such as 64M; a longer one cannot be scored' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l shard -d 'Score only part I of N of the input, counted from 1; the parts\' outputs one after the other are the whole output' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l shards -d 'Score the part of N that the environment names (JOB_COMPLETION_INDEX, AWS_BATCH_JOB_ARRAY_INDEX, SLURM_ARRAY_TASK_ID)' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l manifest -d 'Write a JSON account of the run to FILE: what was scored, by what, with which outcome' -r -F
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l limit -d 'Score only the first N records' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -s j -l jobs -d 'Threads that score; by default as many as this process may use' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l batch-size -d 'Records of one run of the model; the last bits of predictions may depend on it' -r
@@ -62,6 +72,9 @@ complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l allow-missin
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l missing-in-strings -d 'Apply --missing to string columns too'
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l lenient -d 'Accept numbers in quotes in JSON'
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l argmax -d 'Show only the best class'
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l resume -d 'Go on where an interrupted run with the same command line stopped; needs --output'
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l force -d 'Score anew what --resume or a shard has already finished'
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l stream -d 'Score records as they arrive and write each batch at once; batches, and with them the last bits of predictions, then depend on timing'
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l explain -d 'Print which column feeds which input and which columns come out; score nothing'
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -s q -l quiet -d 'No progress bar, no notes, no closing line'
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l allow-known-bad-runtime -d 'Use a runtime even if its version is known to give wrong answers'

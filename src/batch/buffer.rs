@@ -145,7 +145,8 @@ impl<T: Element> Fill for Buffer<T> {
     fn open_row(&mut self, width: usize) {
         self.row = self.elements.len();
         if self.elements.capacity() == 0 {
-            self.elements.reserve(width.saturating_mul(FIRST_ROWS).min(FIRST_ELEMENTS));
+            self.elements
+                .reserve(width.saturating_mul(FIRST_ROWS).min(FIRST_ELEMENTS));
         }
         self.elements.resize(self.row + width, T::default());
     }

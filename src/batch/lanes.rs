@@ -110,16 +110,14 @@ impl Lanes {
             feed.is_some_and(|feed| feed.dtype.is_float() || feed.dtype.is_int())
         };
         match readers {
-            [only] if is_number(only) && !column.is_kept => {
-                match self.steps.last_mut() {
-                    Some(Step::Numbers(run)) if run.feed == only.feed => run.slots.push(only.slot),
-                    _ => self.steps.push(Step::Numbers(Run {
-                        feed: only.feed,
-                        start: column.position,
-                        slots: vec![only.slot],
-                    })),
-                }
-            }
+            [only] if is_number(only) && !column.is_kept => match self.steps.last_mut() {
+                Some(Step::Numbers(run)) if run.feed == only.feed => run.slots.push(only.slot),
+                _ => self.steps.push(Step::Numbers(Run {
+                    feed: only.feed,
+                    start: column.position,
+                    slots: vec![only.slot],
+                })),
+            },
             _ => {
                 self.rest.extend(readers);
                 self.steps.push(Step::Cell(column.index));

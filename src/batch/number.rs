@@ -59,9 +59,7 @@ pub(super) fn scan(text: &[u8]) -> Option<(Decimal, usize)> {
 fn few_digits(text: &[u8], mut at: usize) -> (u64, usize) {
     let mut value = 0_u64;
     while let Some(digit @ b'0'..=b'9') = text.get(at) {
-        value = value
-            .wrapping_mul(10)
-            .wrapping_add(u64::from(digit - b'0'));
+        value = value.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
         at += 1;
     }
     (value, at)
@@ -108,9 +106,7 @@ fn digits_one_by_one(
     mut value: u64,
 ) -> Option<(u64, usize)> {
     while let Some(digit @ b'0'..=b'9') = text.get(at) {
-        value = value
-            .wrapping_mul(10)
-            .wrapping_add(u64::from(digit - b'0'));
+        value = value.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
         at += 1;
     }
     (at > start).then_some((value, at))
@@ -195,7 +191,9 @@ impl Decimal {
             mantissa * power
         };
         // Half of all numbers have a sign: no branch.
-        Some(f64::from_bits(double.to_bits() | u64::from(self.negative) << 63))
+        Some(f64::from_bits(
+            double.to_bits() | u64::from(self.negative) << 63,
+        ))
     }
 
     /// The integer, where it is written as one.

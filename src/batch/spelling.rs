@@ -47,9 +47,10 @@ impl Spelling {
     pub(super) fn end(&self, text: &[u8], at: usize) -> Option<usize> {
         let at = match self {
             Spelling::Fields(_) => at,
-            Spelling::Members { after, .. } => {
-                text.get(at..)?.starts_with(after).then_some(at + after.len())?
-            }
+            Spelling::Members { after, .. } => text
+                .get(at..)?
+                .starts_with(after)
+                .then_some(at + after.len())?,
         };
         match text.get(at..)? {
             [] | [b'\n', ..] | [b'\r', b'\n', ..] => Some(at),

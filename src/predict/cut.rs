@@ -118,7 +118,9 @@ impl<R: Read> Cutter<R> {
             offset: 0,
             line: 1,
         };
-        while cutter.buffer.len() < 4096 && !cutter.ended {
+        // The first line tells the format. No further than that: the writer of a pipe may wait for
+        // an answer to it.
+        while !cutter.ended && cutter.buffer.len() < LONG_LINE && !cutter.buffer.contains(&b'\n') {
             cutter.read_some()?;
         }
         if cutter.buffer.starts_with(b"\xef\xbb\xbf") {
@@ -185,7 +187,9 @@ impl<R: Read> Cutter<R> {
         }
         match self.scan(most.unwrap_or(u64::MAX), target)? {
             Ok(Scan { records: 0, .. }) => Ok(None),
-            Ok(scan) => Ok(Some(Cut::Block(self.hand_out(scan.end, Some(scan.records))))),
+            Ok(scan) => Ok(Some(Cut::Block(
+                self.hand_out(scan.end, Some(scan.records)),
+            ))),
             Err(broken) if broken.at > 0 => {
                 let records = Some(broken.records_before);
                 Ok(Some(Cut::Block(self.hand_out(broken.at, records))))
@@ -203,9 +207,16 @@ impl<R: Read> Cutter<R> {
         self.skip_blank()?;
         let mut scan = Scan::default();
         loop {
-            scan.run(&self.buffer, self.format, (u64::MAX, usize::MAX), !self.ended);
+            scan.run(
+                &self.buffer,
+                self.format,
+                (u64::MAX, usize::MAX),
+                !self.ended,
+            );
             if scan.end > 0 {
-                return Ok(Some(Cut::Block(self.hand_out(scan.end, Some(scan.records)))));
+                return Ok(Some(Cut::Block(
+                    self.hand_out(scan.end, Some(scan.records)),
+                )));
             }
             if self.ended || self.is_endless(&scan) {
                 break;
@@ -291,7 +302,8 @@ impl<R: Read> Cutter<R> {
             };
             let content = self.buffer.iter().position(|byte| !blank(byte));
             // The second half of a line end may be still to come.
-            let whole = content.unwrap_or(self.buffer.len().saturating_sub(usize::from(!self.ended)));
+            let whole =
+                content.unwrap_or(self.buffer.len().saturating_sub(usize::from(!self.ended)));
             self.line += lines_in(self.buffer.get(..whole).unwrap_or_default());
             self.drop_start(whole);
             if content.is_some() || self.ended {
@@ -369,7 +381,7 @@ impl<R: Read> Cutter<R> {
         self.buffer.reserve(missing);
         let mut reader = (&mut self.reader).take(missing as u64);
         let read = reader.read_to_end(&mut self.buffer);
-        let count = read.map_err(|source| Error::io(self.name.as_str(), &source))?;
+        let count = read.map_err(|source| read_error(&self.name, &source))?;
         self.ended = count < missing;
         Ok(())
     }
@@ -386,11 +398,23 @@ impl<R: Read> Cutter<R> {
             }
         };
         self.buffer.truncate(filled + *count.as_ref().unwrap_or(&0));
-        let count = count.map_err(|source| Error::io(self.name.as_str(), &source))?;
+        let count = count.map_err(|source| read_error(&self.name, &source))?;
         self.ended = count == 0;
         Ok(())
     }
 }
+
+/// Broken compression or encoding is the data's fault and will be there again; all else is worth
+/// another try.
+fn read_error(name: &str, source: &std::io::Error) -> Error {
+    match source.kind() {
+        std::io::ErrorKind::InvalidData => Error::data(name, source.to_string()),
+        _ => Error::io(name, source),
+    }
+}
+
+/// Bytes of a first line that are enough to tell a format.
+const LONG_LINE: usize = 4096;
 
 /// Bytes asked of the source at once where one does not know how many are wanted.
 const READ_BYTES: usize = 64 * 1024;

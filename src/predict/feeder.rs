@@ -16,10 +16,10 @@ use super::format::Format;
 use super::intake::Intake;
 use super::opened::Opened;
 use super::options::Options;
+use super::outlet::Outlet;
 use super::passthrough::Passthrough;
 use super::progress::Progress;
 use super::score::Scorer;
-use super::sink::Sink;
 
 /// Goes through the sources and hands out blocks with the scorer of their source.
 pub struct Feeder<'m> {
@@ -57,7 +57,7 @@ impl<'m> Feeder<'m> {
     ///
     /// # Errors
     /// Whatever is wrong with the source, its columns or its first records.
-    pub fn start(&mut self, sink: &mut Sink, progress: &Progress) -> Result<()> {
+    pub fn start(&mut self, outlet: &mut Outlet, progress: &Progress) -> Result<()> {
         self.open_next()?;
         let Some(layout) = &self.layout else {
             return Ok(());
@@ -79,7 +79,9 @@ impl<'m> Feeder<'m> {
         }
         match self.to {
             Some(Format::Csv { delimiter }) if !self.options.input_format.no_header => {
-                sink.write(&self.header(layout, delimiter))
+                let header = self.options.packing.pack(self.header(layout, delimiter));
+                let header = header.map_err(|source| Error::io("the header", &source))?;
+                outlet.write_header(&header)
             }
             _ => Ok(()),
         }
@@ -143,7 +145,7 @@ impl<'m> Feeder<'m> {
         let plan = opened.plan.clone();
         let passthrough = Passthrough::new(&plan, &self.options.rules.keep, to);
         let formats = (opened.format, to);
-        let mut intake = Intake::new(plan, passthrough, opened.name.clone(), formats);
+        let mut intake = Intake::new(plan, passthrough, &opened.name, formats);
         intake.batch_size = opened.batch_size;
         intake.on_error = self.options.on_error;
         intake.record_bytes = self.options.record_bytes;
@@ -169,6 +171,7 @@ impl<'m> Feeder<'m> {
             intake,
             layout,
             style,
+            packing: self.options.packing,
         })
     }
 
@@ -195,7 +198,7 @@ impl<'m> Feeder<'m> {
             let found = listed(&kept);
             let expected = listed(&self.kept);
             return Err(Error::data(
-                intake.source.as_str(),
+                intake.source.to_string(),
                 format!(
                     "expected the columns to be copied of the first file, {expected}, found {found}"
                 ),

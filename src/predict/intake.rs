@@ -4,6 +4,7 @@
 //! to be faulty, are taken apart into cells first (`rows`). Both ways give the same.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::batch::cell::Cell;
 use crate::batch::encode::{Encoder, Fault, Group, Missing};
@@ -25,7 +26,7 @@ pub struct Intake {
     pub plan: Plan,
     pub passthrough: Passthrough,
     /// What errors call the source.
-    pub source: String,
+    pub source: Arc<str>,
     pub from: Format,
     pub to: Format,
     /// Records of a run of the model at most.
@@ -98,13 +99,18 @@ const MOST_TEMPLATES: usize = 8;
 
 impl Intake {
     /// The intake of `source` by `plan`.
-    pub fn new(plan: Plan, passthrough: Passthrough, source: String, formats: (Format, Format)) -> Intake {
+    pub fn new(
+        plan: Plan,
+        passthrough: Passthrough,
+        source: &str,
+        formats: (Format, Format),
+    ) -> Intake {
         let order: Vec<usize> = (0..plan.columns.len()).collect();
         Intake {
             lanes: Lanes::new(&plan, &order),
             plan,
             passthrough,
-            source,
+            source: source.into(),
             from: formats.0,
             to: formats.1,
             batch_size: usize::MAX,
@@ -165,8 +171,7 @@ fn is_plain(text: &[u8]) -> bool {
         Some(first) => {
             let rest = text.get(first..).unwrap_or_default();
             memchr::memchr(b'"', rest).is_none()
-                && memchr::memchr_iter(b'\r', rest)
-                    .all(|at| rest.get(at + 1) == Some(&b'\n'))
+                && memchr::memchr_iter(b'\r', rest).all(|at| rest.get(at + 1) == Some(&b'\n'))
         }
     }
 }
@@ -214,9 +219,11 @@ impl<'t> Taking<'_, 't> {
                 at += blank;
                 continue;
             }
-            let fast = self.intake.lanes.as_ref().and_then(|lanes| {
-                self.encoder.push_text(lanes, &spelling, rest, &mut cells)
-            });
+            let fast = self
+                .intake
+                .lanes
+                .as_ref()
+                .and_then(|lanes| self.encoder.push_text(lanes, &spelling, rest, &mut cells));
             let length = match fast {
                 Some(length) => {
                     let raw = rest.get(..length).unwrap_or_default();
@@ -256,7 +263,11 @@ impl<'t> Taking<'_, 't> {
         let mut at = 0;
         while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
             let fast = template.as_ref().and_then(|template| {
-                let Template { lanes, spelling, order } = template;
+                let Template {
+                    lanes,
+                    spelling,
+                    order,
+                } = template;
                 let length = self.encoder.push_text(lanes, spelling, rest, &mut cells)?;
                 Some((length, order))
             });
@@ -303,7 +314,8 @@ impl<'t> Taking<'_, 't> {
                 // Its kept cells show which record it was. Should they be at fault too, that much is
                 // already said.
                 let kept = self.write_kept(row).ok();
-                if let (Some((kept, truth)), Some(entry)) = (kept, self.encoded.entries.last_mut()) {
+                if let (Some((kept, truth)), Some(entry)) = (kept, self.encoded.entries.last_mut())
+                {
                     entry.kept = Some(kept);
                     entry.truth = truth;
                 }
@@ -349,10 +361,12 @@ impl<'t> Taking<'_, 't> {
         let passthrough = &self.intake.passthrough;
         let kept = &mut self.encoded.kept;
         let start = kept.len();
-        let written = passthrough.check_late_keys(row).and_then(|()| match self.intake.to {
-            Format::Csv { delimiter } => passthrough.csv(kept, row, delimiter),
-            Format::Jsonl => passthrough.json(kept, row),
-        });
+        let written = passthrough
+            .check_late_keys(row)
+            .and_then(|()| match self.intake.to {
+                Format::Csv { delimiter } => passthrough.csv(kept, row, delimiter),
+                Format::Jsonl => passthrough.json(kept, row),
+            });
         if let Err(broken) = written {
             kept.truncate(start);
             return Err(broken);
@@ -371,7 +385,9 @@ impl<'t> Taking<'_, 't> {
         if self.intake.on_error == OnError::Fail {
             return Err(reject.error(&self.intake.source));
         }
-        self.encoded.rejects.push((self.encoded.entries.len(), reject));
+        self.encoded
+            .rejects
+            .push((self.encoded.entries.len(), reject));
         self.encoded.entries.push(Entry {
             start: at,
             kept: None,

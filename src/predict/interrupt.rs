@@ -9,8 +9,8 @@ use std::sync::{Mutex, PoisonError};
 #[cfg(unix)]
 use crate::error::Error;
 
-/// The temporary file to remove.
-static UNFINISHED: Mutex<Option<PathBuf>> = Mutex::new(None);
+/// The temporary files to remove.
+static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// Calls `create`, and from then on a signal removes the file that it made. A signal in between has
 /// to wait.
@@ -20,13 +20,14 @@ pub fn remove_on_signal<T>(
 ) -> io::Result<T> {
     let mut unfinished = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner);
     let created = create()?;
-    *unfinished = Some(path(&created).to_owned());
+    unfinished.push(path(&created).to_owned());
     Ok(created)
 }
 
-/// The file is finished or gone: a signal removes nothing.
-pub fn nothing_to_remove() {
-    *UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner) = None;
+/// The file at `path` is finished or gone: no signal removes it any more.
+pub fn no_longer(path: &Path) {
+    let mut unfinished = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner);
+    unfinished.retain(|other| other != path);
 }
 
 /// Starts the thread that waits for signals. It needs no cooperation of the threads that read,
@@ -45,7 +46,7 @@ pub fn watch() {
     let wait = move || {
         if let Some(signal) = signals.forever().next() {
             let unfinished = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(path) = unfinished.as_deref() {
+            for path in unfinished.iter() {
                 let _ = std::fs::remove_file(path);
             }
             // Still locked, so that no other file can take its place; and at once, without the exit

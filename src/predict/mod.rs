@@ -1,10 +1,12 @@
 //! `mlserve predict`: files or a pipe in, predictions out, in input order, on all cores.
 //!
 //! ```text
-//! source -> cut (blocks) -> order ( score: rows -> encode -> Model::run -> layout -> text ) -> sink
+//! source -> cut (blocks) -> order ( intake (lanes | rows) -> Model::run -> layout -> text ) -> outlet
 //! ```
 
+pub mod account;
 pub mod cut;
+pub mod encoding;
 pub mod explain;
 pub mod feeder;
 pub mod first;
@@ -16,6 +18,8 @@ pub mod object;
 pub mod opened;
 pub mod options;
 pub mod order;
+pub mod outlet;
+pub mod packing;
 pub mod passthrough;
 pub mod progress;
 pub mod reject;
@@ -32,12 +36,13 @@ use crate::cli::PredictArgs;
 use crate::error::{Error, Result};
 use crate::model::{Model, onnx};
 
+use account::Account;
 use feeder::Feeder;
 use opened::Opened;
 use options::Options;
 use order::Workers;
+use outlet::Outlet;
 use progress::Progress;
-use score::Scored;
 use sink::Sink;
 
 /// Runs `mlserve predict`.
@@ -63,25 +68,21 @@ fn score(options: &Options) -> Result<()> {
     interrupt::watch();
     let model = Model::from_facts(facts, &options.runtime)?;
     let workers = Workers::start(options.jobs)?;
-    let mut sink = Sink::open(options.output.as_deref())?;
-    let mut progress = Progress::new(source::total_bytes(&paths), options.quiet);
+    let mut outlet = Outlet::open(options)?;
+    let progress = Progress::new(source::total_bytes(&paths), options.quiet);
     let mut feeder = Feeder::new(&model, options, paths);
-    let scored = feeder.start(&mut sink, &progress).and_then(|()| {
+    let scored = feeder.start(&mut outlet, &progress).and_then(|()| {
         order::in_order(
             &workers,
             || feeder.next_task(),
             |(scorer, cut)| scorer.score(&cut),
-            |scored: Scored| {
-                progress.advance(scored.records, scored.missing, scored.bytes);
-                sink.write(&scored.text)
-            },
+            |scored| outlet.take(&scored, &progress),
         )
     });
     progress.clear();
-    scored?;
-    sink.finish()?;
-    warn_of_missing(&model, &progress);
-    progress.close(options.output.as_deref());
+    let account = outlet.finish(scored)?;
+    warn_of_missing(&model, &account, &progress);
+    progress.close(&account, options);
     Ok(())
 }
 
@@ -101,8 +102,8 @@ fn explain(paths: &[PathBuf], facts: &onnx::Facts, options: &Options) -> Result<
 }
 
 /// Some models give an answer for a missing value that means nothing; the user must know.
-fn warn_of_missing(model: &Model, progress: &Progress) {
-    if let (Some(risk), nan @ 1..) = (model.facts.nan_risk, progress.missing.nan) {
+fn warn_of_missing(model: &Model, account: &Account, progress: &Progress) {
+    if let (Some(risk), nan @ 1..) = (model.facts.nan_risk, account.missing.nan) {
         let values = if nan == 1 { "value" } else { "values" };
         progress.note(&format!("warning: {nan} missing {values}: {risk}"));
     }

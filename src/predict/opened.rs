@@ -67,7 +67,10 @@ impl Opened {
                 match &first {
                     None => return Ok(None),
                     Some(Cut::Block(block) | Cut::Broken(BrokenLine { block, .. })) => {
-                        rows::keys(block)
+                        rows::keys(block).map_err(|broken| {
+                            let place = format!("{name}:{}", block.first_line);
+                            Error::data(place, broken.message).hint(broken.hint)
+                        })?
                     }
                 }
             }

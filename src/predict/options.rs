@@ -13,7 +13,9 @@ use crate::cli::{
 use crate::error::{Error, Result};
 use crate::model::runtime::RuntimeChoice;
 
+use super::encoding::{self, Encoding};
 use super::format::Format;
+use super::packing::{Packing, without_packing};
 use super::reject::{Budget, OnError};
 
 /// A run of `predict`, ready to start.
@@ -23,6 +25,8 @@ pub struct Options {
     pub output: Option<PathBuf>,
     pub input_format: InputFormat,
     pub output_format: OutputFormat,
+    /// Compression of the output.
+    pub packing: Packing,
     pub rules: Rules,
     pub wanted: Wanted,
     pub nan_as: String,
@@ -36,6 +40,8 @@ pub struct Options {
     pub budget: Option<Budget>,
     /// Bytes of a record at most.
     pub record_bytes: usize,
+    /// Encoding of text that has no byte order mark; UTF-8 where there is none.
+    pub encoding: Option<&'static Encoding>,
     /// Score what has arrived, and write it at once.
     pub stream: bool,
     pub quiet: bool,
@@ -105,9 +111,13 @@ impl Options {
             },
             output_format: OutputFormat {
                 to: formats.to,
-                by_name: output.as_deref().and_then(Format::of_path),
+                by_name: output
+                    .as_deref()
+                    .map(without_packing)
+                    .and_then(|path| Format::of_path(&path)),
                 delimiter: formats.out_delimiter.map(|delimiter| delimiter.0),
             },
+            packing: output.as_deref().map_or(Packing::None, Packing::of_path),
             output,
             rules: rules(args)?,
             wanted: wanted(args)?,
@@ -123,6 +133,7 @@ impl Options {
                 MaxErrors::Percent(percent) => Budget::Percent(percent),
             }),
             record_bytes: args.faults.max_record_bytes.0,
+            encoding: encoding(formats.encoding.as_deref())?,
             stream: args.long.stream,
             quiet: args.run.quiet,
             runtime: runtime_choice(&args.runtime),
@@ -137,6 +148,18 @@ pub fn runtime_choice(args: &RuntimeArgs) -> RuntimeChoice {
         allow_known_bad: args.allow_known_bad_runtime,
         verbosity: args.verbose,
     }
+}
+
+fn encoding(label: Option<&str>) -> Result<Option<&'static Encoding>> {
+    let Some(label) = label else {
+        return Ok(None);
+    };
+    let known = encoding::named(label).ok_or_else(|| {
+        Error::usage(format!("--encoding {label}: there is no such encoding"))
+            .hint("such as utf-8, latin1, windows-1252, utf-16le, shift_jis")
+    })?;
+    // Bytes that are not UTF-8 are looked at where they matter: kept ones are copied.
+    Ok((known != encoding::UTF_8).then_some(known))
 }
 
 /// Whoever asks where rejects go, or how many there may be, wants the run to go on.

@@ -1,21 +1,21 @@
 //! What a person sees while a run goes on, on standard error: a bar, notes, and one closing line.
 
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::batch::encode::Missing;
 use crate::error::escape_controls;
+
+use super::account::Account;
+use super::options::Options;
+use super::reject::OnError;
 
 /// The bar and the counts of a run.
 pub struct Progress {
     bar: ProgressBar,
     quiet: bool,
     start: Instant,
-    pub records: u64,
-    pub missing: Missing,
 }
 
 impl Progress {
@@ -34,21 +34,16 @@ impl Progress {
             bar,
             quiet,
             start: Instant::now(),
-            records: 0,
-            missing: Missing::default(),
         }
     }
 
-    /// Counts a scored block.
-    pub fn advance(&mut self, records: u64, missing: Missing, bytes: u64) {
-        self.records += records;
-        self.missing.cells += missing.cells;
-        self.missing.nan += missing.nan;
+    /// Shows what `account` has come to with a further block of `bytes`.
+    pub fn advance(&self, account: &Account, bytes: u64) {
         if !self.bar.is_hidden() {
             self.bar.set_message(format!(
                 "{} rows, {} rows/s",
-                HumanCount(self.records),
-                HumanCount(self.rate())
+                HumanCount(account.records),
+                HumanCount(self.rate(account.records))
             ));
             self.bar.inc(bytes);
         }
@@ -68,38 +63,67 @@ impl Progress {
         self.bar.finish_and_clear();
     }
 
-    /// The closing line: rows, seconds, rows/s, missing values, output path.
-    pub fn close(&self, output: Option<&Path>) {
+    /// The closing line: rows, seconds, rows/s, missing values, rejects by reason, output path.
+    pub fn close(&self, account: &Account, options: &Options) {
         self.clear();
-        let rows = if self.records == 1 { "row" } else { "rows" };
         let mut line = format!(
-            "{} {rows} in {} ({} rows/s)",
-            HumanCount(self.records),
+            "{} in {} ({} rows/s)",
+            count(account.records, "row"),
             seconds(self.start.elapsed()),
-            HumanCount(self.rate())
+            HumanCount(self.rate(account.records))
         );
-        if self.missing.cells > 0 {
-            let values = if self.missing.cells == 1 {
-                "value"
-            } else {
-                "values"
-            };
+        if account.missing.cells > 0 {
             line.push_str(&format!(
-                ", {} missing {values}",
-                HumanCount(self.missing.cells)
+                ", {}",
+                count(account.missing.cells, "missing value")
             ));
         }
-        if let Some(path) = output {
+        if let Some(path) = &options.output {
             line.push_str(&format!(", written to {}", path.display()));
         }
         self.note(&line);
+        self.note_rejects(account, options);
+    }
+
+    /// How many records were not scored, and why.
+    fn note_rejects(&self, account: &Account, options: &Options) {
+        let total = account.rejects.total();
+        if total == 0 {
+            return;
+        }
+        let by_reason = account.rejects.by_code();
+        let by_reason: Vec<String> = by_reason
+            .map(|(code, rejects)| format!("{} {code}", HumanCount(rejects)))
+            .collect();
+        let told = match &options.rejects {
+            Some(path) => format!("; {} tells which", path.display()),
+            None => "; --rejects FILE tells which".to_owned(),
+        };
+        let what = if options.on_error == OnError::Null {
+            "left empty"
+        } else {
+            "left out"
+        };
+        let records = count(total, "record");
+        self.note(&format!("{records} {what}: {}{told}", by_reason.join(", ")));
+    }
+
+    /// Since when the run goes on.
+    pub fn start(&self) -> Instant {
+        self.start
     }
 
     /// Rows per second so far.
-    fn rate(&self) -> u64 {
+    fn rate(&self, records: u64) -> u64 {
         let seconds = self.start.elapsed().as_secs_f64().max(1e-3);
-        (self.records as f64 / seconds) as u64
+        (records as f64 / seconds) as u64
     }
+}
+
+/// `1 row`, `2,000 rows`.
+fn count(number: u64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", HumanCount(number))
 }
 
 fn bar(bar: ProgressBar, template: &str) -> ProgressBar {

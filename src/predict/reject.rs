@@ -72,7 +72,9 @@ impl Reject {
             Place::Line(line) => ("line", line),
             Place::Row(row) => ("row", row),
         };
-        member(unit, &|out| out.extend_from_slice(number.to_string().as_bytes()));
+        member(unit, &|out| {
+            out.extend_from_slice(number.to_string().as_bytes())
+        });
         member("column", &|out| match &self.column {
             Some(column) => json_string(out, column),
             None => out.extend_from_slice(b"null"),
@@ -80,7 +82,9 @@ impl Reject {
         member("code", &|out| json_string(out, self.code));
         member("message", &|out| json_string(out, &self.message));
         if let Place::Line(_) = self.place {
-            member("record", &|out| json_string(out, &String::from_utf8_lossy(&self.raw)));
+            member("record", &|out| {
+                json_string(out, &String::from_utf8_lossy(&self.raw))
+            });
         }
         out.extend_from_slice(b"}\n");
     }
@@ -193,8 +197,16 @@ mod tests {
             (Budget::Percent(0.5), 1, 200, true, true),
             (Budget::Percent(0.0), 0, 0, true, true),
         ] {
-            assert_eq!(budget.check(rejects).is_ok(), during, "{budget:?} {rejects}");
-            assert_eq!(budget.check_end(rejects, records).is_ok(), end, "{budget:?} {rejects}");
+            assert_eq!(
+                budget.check(rejects).is_ok(),
+                during,
+                "{budget:?} {rejects}"
+            );
+            assert_eq!(
+                budget.check_end(rejects, records).is_ok(),
+                end,
+                "{budget:?} {rejects}"
+            );
         }
     }
 }

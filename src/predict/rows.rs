@@ -68,11 +68,7 @@ impl<'a> Row<'a> {
 ///
 /// # Errors
 /// A record of another width.
-pub fn split<'t>(
-    text: &'t [u8],
-    delimiter: u8,
-    cells: &mut Vec<Cell<'t>>,
-) -> usize {
+pub fn split<'t>(text: &'t [u8], delimiter: u8, cells: &mut Vec<Cell<'t>>) -> usize {
     let length = memchr::memchr(b'\n', text).unwrap_or(text.len());
     let record = text.get(..length).unwrap_or_default();
     let record = record.strip_suffix(b"\r").unwrap_or(record);
@@ -103,7 +99,9 @@ pub fn for_each_quoted(
     loop {
         let at = reader.position().byte() as usize;
         let read = reader.read_byte_record(&mut record);
-        let raw = text.get(at..reader.position().byte() as usize).unwrap_or_default();
+        let raw = text
+            .get(at..reader.position().byte() as usize)
+            .unwrap_or_default();
         match read {
             Ok(true) => {
                 let cells: Vec<Cell<'_>> = record.iter().map(Cell::Text).collect();
@@ -112,11 +110,15 @@ pub fn for_each_quoted(
             Ok(false) => return Ok(()),
             // Nothing that is in memory, of any width and in bytes, is an error to the csv crate.
             Err(error) => {
-                return each(at, raw, Err(Broken {
-                    code: "not_csv",
-                    message: error.to_string(),
-                    hint: "",
-                }));
+                return each(
+                    at,
+                    raw,
+                    Err(Broken {
+                        code: "not_csv",
+                        message: error.to_string(),
+                        hint: "",
+                    }),
+                );
             }
         }
     }
@@ -179,22 +181,37 @@ fn is_list(value: &[u8]) -> bool {
 
 /// All keys of the objects of a JSONL block, in the order of their first appearance. Lines that are
 /// no objects have none; they are found when the block is scored.
-pub fn keys(block: &Block) -> Header {
+///
+/// # Errors
+/// The first line, where none is an object.
+pub fn keys(block: &Block) -> std::result::Result<Header, Broken> {
     let mut header = Header {
         open: true,
         ..Header::default()
     };
     let mut seen = HashSet::new();
     let nothing = Lookup::new(&[]);
+    let mut first_broken = None;
     for line in block.text.split_inclusive(|byte| *byte == b'\n') {
-        if let Ok(object) = Object::parse(line, &nothing) {
-            for (key, raw) in &object.others {
-                if seen.insert(key.to_string()) {
-                    header.columns.push(key.to_string());
-                    header.lists.push(is_list(raw.as_bytes()));
-                }
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        let object = match Object::parse(line, &nothing) {
+            Ok(object) => object,
+            Err(broken) => {
+                first_broken.get_or_insert(broken);
+                continue;
+            }
+        };
+        for (key, raw) in &object.others {
+            if seen.insert(key.to_string()) {
+                header.columns.push(key.to_string());
+                header.lists.push(is_list(raw.as_bytes()));
             }
         }
     }
-    header
+    match first_broken {
+        Some(broken) if header.columns.is_empty() => Err(broken),
+        _ => Ok(header),
+    }
 }

@@ -1,15 +1,18 @@
 //! One worker's job: a block of text in, the text of its predictions out, in one pass.
 
+use std::sync::Arc;
+
 use crate::batch::columns::Layout;
 use crate::batch::encode::{Group, Missing};
 use crate::batch::write::{CsvStyle, csv_empty, csv_field, json_field, json_string};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::model::tensor::Tensor;
 
 use super::cut::{Block, BrokenLine, Cut};
 use super::format::Format;
 use super::intake::{Encoded, Flaw, Intake};
+use super::packing::Packing;
 use super::reject::{OnError, Place, Reject};
 
 /// Everything that scoring a block of one source needs; shared by all workers.
@@ -18,12 +21,16 @@ pub struct Scorer<'m> {
     pub intake: Intake,
     pub layout: Layout,
     pub style: CsvStyle,
+    /// The compression of the output.
+    pub packing: Packing,
 }
 
 /// The predictions of a block.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Scored {
-    pub text: Vec<u8>,
+    /// What errors call the source.
+    pub source: Arc<str>,
+    pub output: Vec<u8>,
     /// Records that were read, rejects included.
     pub records: u64,
     pub rejects: Vec<Reject>,
@@ -34,7 +41,10 @@ pub struct Scored {
 
 /// Consecutive records of a group after their run.
 enum Part {
-    Scored { records: usize, outputs: Vec<Tensor> },
+    Scored {
+        records: usize,
+        outputs: Vec<Tensor>,
+    },
     /// One record that the model refuses, in the model's words.
     Refused(String),
 }
@@ -65,16 +75,25 @@ impl Scorer<'_> {
         let mut text = Vec::with_capacity(encoded.kept_bytes() + encoded.entries.len() * 32);
         let mut outputs = parts.iter().flat_map(Part::each);
         for entry in &encoded.entries {
-            let prediction = if entry.is_encoded { outputs.next().flatten() } else { None };
+            let prediction = if entry.is_encoded {
+                outputs.next().flatten()
+            } else {
+                None
+            };
             let prediction = prediction.filter(|_| !entry.is_rejected);
             if prediction.is_some() || self.intake.on_error == OnError::Null {
                 self.write(&mut text, encoded.kept(entry), prediction);
             }
         }
         Ok(Scored {
-            text,
+            source: Arc::clone(&self.intake.source),
+            output: self.pack(text)?,
             records: encoded.entries.len() as u64,
-            rejects: encoded.rejects.into_iter().map(|(_, reject)| reject).collect(),
+            rejects: encoded
+                .rejects
+                .into_iter()
+                .map(|(_, reject)| reject)
+                .collect(),
             missing: encoded.missing,
             bytes: block.text.len() as u64,
         })
@@ -98,12 +117,18 @@ impl Scorer<'_> {
             OnError::Null => self.write(&mut text, None, None),
         }
         Ok(Scored {
-            text,
+            source: Arc::clone(&self.intake.source),
+            output: self.pack(text)?,
             records: 1,
             rejects: vec![reject],
+            missing: Missing::default(),
             bytes: block.text.len() as u64,
-            ..Scored::default()
         })
+    }
+
+    fn pack(&self, text: Vec<u8>) -> Result<Vec<u8>> {
+        let packed = self.packing.pack(text);
+        packed.map_err(|source| Error::io("the output's compression", &source))
     }
 
     /// Runs one group. Where the model fails on it, the halves are tried, and their halves, until
@@ -140,7 +165,11 @@ impl Scorer<'_> {
         let mut messages = parts.iter().flat_map(Part::messages);
         let starts: Vec<usize> = encoded.entries.iter().map(|entry| entry.start).collect();
         for (index, entry) in encoded.entries.iter_mut().enumerate() {
-            let message = if entry.is_encoded { messages.next().flatten() } else { None };
+            let message = if entry.is_encoded {
+                messages.next().flatten()
+            } else {
+                None
+            };
             let Some(message) = message.filter(|_| !entry.is_rejected) else {
                 continue;
             };
@@ -155,7 +184,12 @@ impl Scorer<'_> {
     }
 
     /// Writes one record; its predictions are empty where there are none.
-    fn write(&self, text: &mut Vec<u8>, kept: Option<&[u8]>, prediction: Option<(&[Tensor], usize)>) {
+    fn write(
+        &self,
+        text: &mut Vec<u8>,
+        kept: Option<&[u8]>,
+        prediction: Option<(&[Tensor], usize)>,
+    ) {
         match self.intake.to {
             Format::Csv { .. } => self.write_csv(text, kept, prediction),
             Format::Jsonl => self.write_json(text, kept.unwrap_or_default(), prediction),
@@ -163,12 +197,20 @@ impl Scorer<'_> {
         text.push(b'\n');
     }
 
-    fn write_csv(&self, text: &mut Vec<u8>, kept: Option<&[u8]>, prediction: Option<(&[Tensor], usize)>) {
+    fn write_csv(
+        &self,
+        text: &mut Vec<u8>,
+        kept: Option<&[u8]>,
+        prediction: Option<(&[Tensor], usize)>,
+    ) {
         let start = text.len();
         let columns = self.intake.plan.kept.len();
         match kept {
             Some(kept) => text.extend_from_slice(kept),
-            None => text.extend(std::iter::repeat_n(self.style.delimiter, columns.saturating_sub(1))),
+            None => text.extend(std::iter::repeat_n(
+                self.style.delimiter,
+                columns.saturating_sub(1),
+            )),
         }
         let mut first = columns == 0;
         match prediction {

@@ -75,8 +75,9 @@ impl Sink {
                 file.as_file()
                     .sync_all()
                     .map_err(|source| failed(&source))?;
+                let temporary = file.path().to_owned();
                 let persisted = file.persist(&path);
-                interrupt::nothing_to_remove();
+                interrupt::no_longer(&temporary);
                 persisted.map(|_| ()).map_err(|error| failed(&error.error))
             }
         }

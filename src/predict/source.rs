@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 
 use super::cut::{Cutter, Limits};
+use super::encoding::{self, Transcoder};
 use super::format::Format;
 use super::options::Options;
+use super::packing::{Packing, without_packing};
 
-/// A source of records, opened.
+/// A source of records, opened: text in UTF-8, whatever it was in the file.
 pub struct Source {
     /// What errors call it: the path as it was given, or `stdin`.
     pub name: String,
@@ -77,9 +79,105 @@ pub fn open(path: &Path, options: &Options) -> Result<Source> {
         let file = File::open(path).map_err(|source| Error::io(name.as_str(), &source))?;
         (name, Box::new(file))
     };
-    let by_name = Format::of_path(path);
+    let failed = |source: io::Error| Error::io(name.as_str(), &source);
+    let (start, reader) = peek(reader).map_err(failed)?;
+    let packing = Packing::of_bytes(&start);
+    let (start, reader) = match packing {
+        Packing::None => (start, reader),
+        _ => packing
+            .unpack(reader)
+            .and_then(peek)
+            .map_err(|source| unreadable(&name, packing, &source))?,
+    };
+    refuse_other_files(&name, &start)?;
+    let encoding = encoding::of_bytes(&start).or(options.encoding);
+    let reader = match encoding {
+        Some(encoding) => Box::new(Transcoder::new(reader, encoding)),
+        None => reader,
+    };
+    let by_name = Format::of_path(&without_packing(path));
     let limits = Limits::new(options.batch_size, options.record_bytes);
     let format = |start: &[u8]| options.input_format.of(by_name, start);
     let cutter = Cutter::new(reader, &name, limits, format)?;
     Ok(Source { name, cutter })
+}
+
+/// The first bytes of a source, and the source as if they had not been read.
+fn peek(mut reader: Box<dyn Read + Send>) -> io::Result<(Vec<u8>, Box<dyn Read + Send>)> {
+    let mut start = Vec::new();
+    // No further than that: the writer of a pipe may wait for an answer to its first line.
+    while start.len() < PEEKED_BYTES {
+        let mut more = [0; 64];
+        let count = match reader.read(&mut more) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            other => other?,
+        };
+        if count == 0 {
+            break;
+        }
+        start.extend_from_slice(more.get(..count).unwrap_or_default());
+    }
+    let whole = io::Cursor::new(start.clone()).chain(reader);
+    Ok((start, Box::new(whole)))
+}
+
+/// Enough for every mark by which a file tells its format.
+const PEEKED_BYTES: usize = 6;
+
+/// A compressed file that is cut short or broken will be so again: the data is wrong, not the disk.
+fn unreadable(name: &str, packing: Packing, source: &io::Error) -> Error {
+    Error::data(
+        name,
+        format!("cannot be read as {}: {source}", packing.name()),
+    )
+}
+
+/// Files that are no text.
+fn refuse_other_files(name: &str, start: &[u8]) -> Result<()> {
+    let (what, remedy) = match start {
+        [b'B', b'Z', b'h', b'1'..=b'9', 0x31, ..] => (
+            "bzip2-compressed",
+            format!("bzcat {name} | mlserve predict MODEL"),
+        ),
+        [0xfd, b'7', b'z', b'X', b'Z', ..] => (
+            "xz-compressed",
+            format!("xzcat {name} | mlserve predict MODEL"),
+        ),
+        [b'P', b'K', 3, 4, ..] => (
+            "a zip archive or spreadsheet",
+            "save it as CSV first".to_owned(),
+        ),
+        _ => return Ok(()),
+    };
+    Err(Error::data(name, format!("expected CSV or JSONL text, found {what}")).hint(remedy))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_are_no_text_are_named() {
+        for (start, what) in [
+            (&b"BZh91AY"[..], "bzip2"),
+            (b"\xfd7zXZ\0", "xz"),
+            (b"PK\x03\x04", "zip"),
+        ] {
+            let error = refuse_other_files("x", start).expect_err("no text");
+            assert!(error.to_string().contains(what), "{error}");
+        }
+        assert!(refuse_other_files("x", b"a,b\n").is_ok());
+    }
+
+    #[test]
+    fn a_peeked_source_is_read_from_its_start() {
+        for text in [&b""[..], b"a,b\n", &b"0123456789".repeat(9)] {
+            let (start, mut reader) =
+                peek(Box::new(io::Cursor::new(text.to_vec()))).expect("in memory");
+            assert!(text.starts_with(&start) && start.len() <= 64);
+            let mut all = Vec::new();
+            reader.read_to_end(&mut all).expect("in memory");
+            assert_eq!(all, text);
+        }
+    }
 }

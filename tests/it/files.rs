@@ -21,9 +21,10 @@ fn labels(folder: &Folder, args: &[&str]) -> Program {
 }
 
 /// A thousand times `FOUR`.
+/// More than a block, of which the rest waits for more to come.
 fn long_input() -> Vec<u8> {
     let (header, records) = FOUR.split_at(8);
-    [header, &records.repeat(1000)].concat()
+    [header, &records.repeat(100_000)].concat()
 }
 
 #[test]

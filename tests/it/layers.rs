@@ -27,12 +27,15 @@ const LAYERS: [(&str, &[&str]); 7] = [
 ];
 
 /// The files or folders that may name an outside crate.
-const CRATES: [(&str, &[&str]); 4] = [
+const CRATES: [(&str, &[&str]); 7] = [
     ("ort", &["model/"]),
     ("clap", &["cli.rs", "main.rs"]),
     ("indicatif", &["predict/progress.rs"]),
     // The test of the cutter holds it to what the csv crate sees.
-    ("csv", &["predict/rows.rs", "predict/cut.rs"]),
+    ("csv", &["predict/rows.rs", "predict/cut/tests.rs"]),
+    ("flate2", &["predict/packing.rs"]),
+    ("zstd", &["predict/packing.rs", "model/runtime"]),
+    ("encoding_rs", &["predict/encoding.rs"]),
 ];
 
 #[test]

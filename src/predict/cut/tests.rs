@@ -74,7 +74,13 @@ fn blocks_hold_the_records_that_the_csv_crate_sees() {
     for text in short_texts() {
         let shown = String::from_utf8_lossy(&text);
         let expected = records(&text);
-        for (stretch, most) in [(1, None), (3, None), (1 << 20, None), (1 << 20, Some(1)), (2, Some(2))] {
+        for (stretch, most) in [
+            (1, None),
+            (3, None),
+            (1 << 20, None),
+            (1 << 20, Some(1)),
+            (2, Some(2)),
+        ] {
             let found = blocks(cutter(&text, 5000, stretch), most);
             if found.iter().any(|cut| matches!(cut, Cut::Broken(_))) {
                 assert!(is_unclosed(&text), "{shown:?}");
@@ -111,10 +117,15 @@ fn a_block_is_the_records_that_start_within_one_stretch() {
                     if !reader.read_byte_record(&mut record).expect("in memory") {
                         break;
                     }
-                    let blank = block.text[at..].iter().take_while(|byte| matches!(byte, b'\n' | b'\r'));
+                    let blank = block.text[at..]
+                        .iter()
+                        .take_while(|byte| matches!(byte, b'\n' | b'\r'));
                     starts.push((block.offset + (at + blank.count()) as u64) / stretch);
                 }
-                assert!(starts.iter().all(|start| *start == block.offset / stretch), "{starts:?}");
+                assert!(
+                    starts.iter().all(|start| *start == block.offset / stretch),
+                    "{starts:?}"
+                );
             }
         }
     }
@@ -126,9 +137,15 @@ fn blocks_do_not_depend_on_how_the_source_is_read() {
     for text in [record.repeat(500), b"a,b\n\n".repeat(2000)] {
         let whole = blocks(cutter(&text, usize::MAX, 300), None);
         for step in [1, 2, 3, 17, 4096] {
-            assert!(blocks(cutter(&text, step, 300), None) == whole, "step {step}");
+            assert!(
+                blocks(cutter(&text, step, 300), None) == whole,
+                "step {step}"
+            );
         }
-        let all: Vec<u8> = whole.iter().flat_map(|cut| block(cut).text.clone()).collect();
+        let all: Vec<u8> = whole
+            .iter()
+            .flat_map(|cut| block(cut).text.clone())
+            .collect();
         assert_eq!(records(&all), records(&text));
     }
 }
@@ -155,11 +172,17 @@ fn records_that_have_arrived_do_not_wait_for_others() {
 fn a_million_blank_lines_are_no_records_and_no_work() {
     let text = [b"\n".repeat(1_000_000).as_slice(), b"a\n"].concat();
     let found = blocks(cutter(&text, usize::MAX, 1 << 20), Some(1));
-    let found: Vec<_> = found.iter().map(|cut| (cut.records(), block(cut).first_line)).collect();
+    let found: Vec<_> = found
+        .iter()
+        .map(|cut| (cut.records(), block(cut).first_line))
+        .collect();
     assert_eq!(found, [(Some(1), 1_000_001)]);
     let text = &b"{}\n  \n{}\n"[..];
     let mut cutter = Cutter::new(text, "t", limits(1 << 20), |_| Format::Jsonl).expect("a cutter");
-    let cut = cutter.next_block(Some(9)).expect("no fault").expect("a block");
+    let cut = cutter
+        .next_block(Some(9))
+        .expect("no fault")
+        .expect("a block");
     assert_eq!(cut.records(), Some(2));
 }
 
@@ -184,7 +207,9 @@ fn a_source_goes_on_from_a_block_as_if_it_had_never_stopped() {
             .expect("it is that long");
         assert!(blocks(later, None) == whole[index..], "block {index}");
     }
-    let error = cutter(&text, 7, 64).resume_at(1 << 20, 9).expect_err("it is shorter");
+    let error = cutter(&text, 7, 64)
+        .resume_at(1 << 20, 9)
+        .expect_err("it is shorter");
     assert_eq!(error.to_string(), "t: the file has become shorter");
 }
 
@@ -211,7 +236,10 @@ fn memory_is_bounded_whatever_stands_in_the_source() {
     };
     for (text, code) in [
         (b"x".repeat(1 << 20), "record_too_long"),
-        ([b"\"", b"x\n".repeat(1 << 19).as_slice()].concat(), "record_too_long"),
+        (
+            [b"\"", b"x\n".repeat(1 << 19).as_slice()].concat(),
+            "record_too_long",
+        ),
     ] {
         let mut cutter = Cutter::new(Trickle(&text, 4096), "t", limits, |_| CSV).expect("a cutter");
         let Some(Cut::Broken(line)) = cutter.next_block(None).expect("no fault") else {

@@ -40,7 +40,7 @@ fn plan() -> Plan {
 fn intake(from: Format, to: Format) -> Intake {
     let plan = plan();
     let passthrough = Passthrough::new(&plan, &Keep::Unused, to);
-    let mut intake = Intake::new(plan, passthrough, "t".to_owned(), (from, to));
+    let mut intake = Intake::new(plan, passthrough, "t", (from, to));
     intake.on_error = OnError::Skip;
     intake
 }
@@ -57,7 +57,13 @@ fn seen(intake: &Intake, text: &[u8]) -> String {
     let entries: Vec<_> = encoded
         .entries
         .iter()
-        .map(|entry| (entry.is_encoded, entry.is_rejected, encoded.kept(entry).map(<[u8]>::to_vec)))
+        .map(|entry| {
+            (
+                entry.is_encoded,
+                entry.is_rejected,
+                encoded.kept(entry).map(<[u8]>::to_vec),
+            )
+        })
         .collect();
     let bits: Vec<_> = encoded
         .groups
@@ -70,7 +76,10 @@ fn seen(intake: &Intake, text: &[u8]) -> String {
             other => format!("{other:?}"),
         })
         .collect();
-    format!("{entries:?}\n{bits:?}\n{:?}\n{:?}", encoded.missing, encoded.rejects)
+    format!(
+        "{entries:?}\n{bits:?}\n{:?}\n{:?}",
+        encoded.missing, encoded.rejects
+    )
 }
 
 /// All texts of `pieces`, `count` long.
@@ -95,7 +104,11 @@ fn both_ways_take_the_same_from_every_short_line_of_fields() {
     for line in texts(&["1.5", "-2", ",", "NA", "x", "\n", "\r\n", " "], 5) {
         for start in ["k,", "k,7,0.25,", "k,-1e3,"] {
             let text = format!("a,1,2,s\n{start}{line}\nb,3,4,t");
-            assert_eq!(seen(&fast, text.as_bytes()), seen(&slow, text.as_bytes()), "{text:?}");
+            assert_eq!(
+                seen(&fast, text.as_bytes()),
+                seen(&slow, text.as_bytes()),
+                "{text:?}"
+            );
         }
     }
 }
@@ -103,7 +116,18 @@ fn both_ways_take_the_same_from_every_short_line_of_fields() {
 #[test]
 fn both_ways_take_the_same_from_every_object() {
     let values = [
-        "1.5", "\"x\"", "null", "true", "01", "-", "[1]", "\"\\u00e4\"", "1e2", "NaN", "\"ä\t\"", "7 ",
+        "1.5",
+        "\"x\"",
+        "null",
+        "true",
+        "01",
+        "-",
+        "[1]",
+        "\"\\u00e4\"",
+        "1e2",
+        "NaN",
+        "\"ä\t\"",
+        "7 ",
     ];
     for to in [Format::Jsonl, Format::Csv { delimiter: b',' }] {
         let fast = intake(Format::Jsonl, to);
@@ -125,7 +149,11 @@ fn both_ways_take_the_same_from_every_object() {
                     let alike = "{\"c0\":\"k\",\"c1\":1,\"c2\":2,\"c3\":\"s\"}\n";
                     let spelled = format!("{{\"{a}\":1,\"{b}\":2, \"{c}\" :3,\"{d}\":\"t\"{end}");
                     let text = format!("{alike}{line}{alike}{spelled}{line}{line}{alike}");
-                    assert_eq!(seen(&fast, text.as_bytes()), seen(&slow, text.as_bytes()), "{text}");
+                    assert_eq!(
+                        seen(&fast, text.as_bytes()),
+                        seen(&slow, text.as_bytes()),
+                        "{text}"
+                    );
                 }
             }
         }
