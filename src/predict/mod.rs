@@ -5,6 +5,7 @@
 //! ```
 
 pub mod cut;
+pub mod evaluate;
 pub mod explain;
 pub mod feeder;
 pub mod first;
@@ -17,6 +18,7 @@ pub mod options;
 pub mod order;
 pub mod passthrough;
 pub mod progress;
+pub mod report;
 pub mod rows;
 mod scan;
 pub mod score;
