@@ -42,7 +42,8 @@ pub use confusion::Confusion;
 pub use judge::Judge;
 pub use metrics::{Auc, Calibration, Classification, Metrics, Of, Regression};
 pub(in crate::predict) use roster::Roster;
+pub(in crate::predict) use sum::Sum;
 pub use tally::Tally;
 
 #[cfg(test)]
-mod tests;
+pub(in crate::predict) mod tests;

@@ -2,13 +2,13 @@
 
 /// A sum with the rounding errors of its additions beside it (Neumaier 1974).
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Sum {
+pub(in crate::predict) struct Sum {
     total: f64,
     lost: f64,
 }
 
 impl Sum {
-    pub(super) fn add(&mut self, value: f64) {
+    pub(in crate::predict) fn add(&mut self, value: f64) {
         let next = self.total + value;
         self.lost += if self.total.abs() >= value.abs() {
             (self.total - next) + value
@@ -18,17 +18,17 @@ impl Sum {
         self.total = next;
     }
 
-    pub(super) fn merge(&mut self, later: Sum) {
+    pub(in crate::predict) fn merge(&mut self, later: Sum) {
         self.add(later.total);
         self.add(later.lost);
     }
 
-    pub(super) fn value(self) -> f64 {
+    pub(in crate::predict) fn value(self) -> f64 {
         self.total + self.lost
     }
 
     /// The mean over `count` values; `None` of none.
-    pub(super) fn mean(self, count: u64) -> Option<f64> {
+    pub(in crate::predict) fn mean(self, count: u64) -> Option<f64> {
         (count > 0).then(|| self.value() / count as f64)
     }
 }

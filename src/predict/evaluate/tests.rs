@@ -32,7 +32,7 @@ fn port(name: &str, tensor: &Tensor, classes: Option<&[String]>) -> Port {
 }
 
 /// The layout and the tensors of a run that gave `outputs`.
-fn laid_out(
+pub(in crate::predict) fn laid_out(
     outputs: &[(&str, Tensor)],
     classes: Option<&[String]>,
     wanted: &Wanted,

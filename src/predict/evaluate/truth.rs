@@ -38,8 +38,10 @@ impl Classes {
 
     /// The number of the class that `text` means.
     pub(super) fn find(&self, text: &str) -> Option<usize> {
-        let exact = self.numbers.get(self.canonical(text).as_ref());
-        exact.copied().or_else(|| {
+        // Nearly all labels are written as the model writes them.
+        let exact = self.numbers.get(text);
+        let number = exact.or_else(|| self.numbers.get(self.canonical(text).as_ref()));
+        number.copied().or_else(|| {
             let [no, yes] = self.sides?;
             Some(if is_yes(text)? { yes } else { no })
         })
