@@ -246,22 +246,39 @@ impl<'l> Found<'l> {
             ));
             return self.label_alone(Some(label), names);
         };
+        let classes = Classes::new(&sides, false);
         Judged::Class {
-            label: Some(label),
+            label: Some(label).filter(|_| self.speaks_of(label, &classes)),
             scores: self.score_field(single),
-            classes: Classes::new(&sides, false),
+            classes,
         }
     }
 
     fn label_alone(&self, label: Option<usize>, names: Option<&[String]>) -> Judged {
-        let known = self.decided(label).or(names).unwrap_or_default();
         let whole = label
             .and_then(|at| self.dtype(at))
             .is_some_and(Dtype::is_int);
+        let known = self.decided(label).or(names).unwrap_or_default();
+        let classes = Classes::new(known, whole);
+        let speaks = label.is_some_and(|at| self.speaks_of(at, &classes));
         Judged::Class {
             label,
             scores: None,
-            classes: Classes::new(known, whole),
+            classes: if speaks {
+                classes
+            } else {
+                Classes::new(&[], whole)
+            },
+        }
+    }
+
+    /// Whether the values of the field `label` are names of `classes`: numbers are none where the
+    /// classes are called otherwise, as by `--classes`, and stand for their places then.
+    fn speaks_of(&self, label: usize, classes: &Classes) -> bool {
+        match self.dtype(label) {
+            Some(dtype) if dtype.is_int() => classes.are_whole(),
+            Some(Dtype::Bool) => classes.are_sides(),
+            _ => true,
         }
     }
 
@@ -288,10 +305,11 @@ impl<'l> Found<'l> {
             },
             _ => Vec::new(),
         };
+        let classes = Classes::new(&known, false);
         Judged::Class {
-            label,
+            label: label.filter(|label| self.speaks_of(*label, &classes)),
             scores: self.score_field(at),
-            classes: Classes::new(&known, false),
+            classes,
         }
     }
 }

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 
 /// Most names of one roster: a column with more is no class.
 pub(in crate::predict) const MOST_NAMES: usize = 1_000;
+/// Most bytes of a name: no class is called a page of text.
+const LONGEST: usize = 1_024;
 
-/// Numbers for names. One that met more names than the limit forgets them all: which ones it would
-/// have kept depends on how the records were split.
+/// Numbers for names. One that met more names than the limit, or one too long, forgets them all:
+/// which ones it would have kept depends on how the records were split.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(in crate::predict) struct Roster {
     names: Vec<String>,
@@ -24,7 +26,7 @@ impl Roster {
             return Some(*number);
         }
         let number = self.names.len();
-        if number == MOST_NAMES {
+        if number == MOST_NAMES || name.len() > LONGEST {
             self.overflow();
             return None;
         }
@@ -79,5 +81,6 @@ mod tests {
         assert!(roster.overflowed());
         assert_eq!(roster.number("b"), None);
         assert_eq!(roster.names().len(), 0);
+        assert_eq!(Roster::default().number(&"x".repeat(LONGEST + 1)), None);
     }
 }

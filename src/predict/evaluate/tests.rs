@@ -276,6 +276,21 @@ fn a_sigmoid_makes_a_single_score_a_classification() {
 }
 
 #[test]
+fn numbers_in_the_models_label_do_not_hide_the_names_of_its_classes() {
+    let scores = floats("float64", vec![2, 2], &[0.9, 0.1, 0.2, 0.8]);
+    let label = Tensor::Int64(ndarray::array![0, 1].into_dyn());
+    let truths = ["cat", "dog"].map(str::to_owned);
+    let outputs = [("label", label), ("p", scores)];
+    let (layout, outputs) = laid_out(&outputs, Some(&truths), &Wanted::default());
+    let judge = Judge::new(&layout, &outputs, "t", None).unwrap();
+    let json = judged(&judge, &truths, &outputs, &[2]).json();
+    assert_eq!(
+        (&json["accuracy"], &json["unknown"]),
+        (&1.0.into(), &0.into())
+    );
+}
+
+#[test]
 fn a_label_column_of_a_million_values_is_no_class_and_takes_no_memory() {
     let names: Vec<String> = (0..3_000).map(|number| number.to_string()).collect();
     let (layout, outputs) = laid_out(&[("label", labels(&names))], None, &Wanted::default());

@@ -36,6 +36,16 @@ impl Classes {
         &self.names
     }
 
+    /// Whether whole numbers name the classes.
+    pub(super) fn are_whole(&self) -> bool {
+        self.whole
+    }
+
+    /// Whether the classes are a no and a yes.
+    pub(super) fn are_sides(&self) -> bool {
+        self.sides.is_some()
+    }
+
     /// The number of the class that `text` means.
     pub(super) fn find(&self, text: &str) -> Option<usize> {
         // Nearly all labels are written as the model writes them.
