@@ -1,6 +1,6 @@
 //! `--report FILE.html`: one page about a run that needs no network, no script and no other file.
 //!
-//! Workers profile their blocks ([`Profile::of`]), profiles are merged in input order, and [`html`]
+//! Workers profile their blocks ([`Profile::of`]), profiles are merged in input order, and [`html()`]
 //! writes the page. Knows no files. Whatever comes from one (names, texts, reasons) is escaped, and
 //! the page's own policy forbids scripts and everything from elsewhere.
 

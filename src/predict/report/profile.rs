@@ -21,10 +21,10 @@ pub(super) const MOST_PREDICTIONS: usize = 48;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Profile {
     pub records: u64,
-    /// The first [`MOST_INPUTS`] columns that feed the model.
+    /// The first 200 columns that feed the model.
     pub inputs: Vec<Input>,
     pub inputs_left_out: usize,
-    /// The first [`MOST_PREDICTIONS`] columns of numbers.
+    /// The first 48 columns of numbers.
     pub predictions: Vec<Prediction>,
     pub predictions_left_out: usize,
     /// For each output that names a class how often it named which.

@@ -1,6 +1,6 @@
 """Makes metrics.json: predictions, labels, and what scikit-learn says of them.
 
-    python3 -m venv venv && venv/bin/pip install numpy scikit-learn==1.9.1
+    python3.11 -m venv venv && venv/bin/pip install -r ../requirements.txt
     venv/bin/python make_metrics.py
 
 Probabilities are made in the dtype that is named and written as float64 of the same value.
