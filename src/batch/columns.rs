@@ -170,6 +170,11 @@ impl Layout {
         }
     }
 
+    /// The activation that the scores go through.
+    pub fn activation(&self) -> Option<Activation> {
+        self.activation.map(|(_, activation)| activation)
+    }
+
     /// The fields that [`Layout::avoid`] renamed.
     pub fn renamed(&self) -> &[Renamed] {
         &self.renamed

@@ -7,6 +7,7 @@
 pub mod account;
 pub mod cut;
 pub mod encoding;
+pub mod evaluate;
 pub mod explain;
 pub mod feeder;
 pub mod first;
@@ -23,6 +24,7 @@ pub mod packing;
 pub mod passthrough;
 pub mod progress;
 pub mod reject;
+pub mod report;
 pub mod rows;
 mod scan;
 pub mod score;

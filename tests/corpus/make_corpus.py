@@ -112,7 +112,12 @@ the file they point to is opened). `runtime_messages.txt` holds what ONNX Runtim
 
 | file | what it is |
 |---|---|
-{broken}"""
+{broken}
+## metrics/
+
+`make_metrics.py` makes `metrics.json`: labels, predictions, and what scikit-learn says of them. The unit tests of
+`src/predict/evaluate` hold `--label` to it within 1e-9.
+"""
 
 
 def main():

@@ -55,6 +55,14 @@ pub(super) enum Source {
 }
 
 impl Field {
+    /// The names that the field chooses from (`--threshold`, `--argmax`), in the model's order.
+    pub fn decides(&self) -> Option<&[String]> {
+        match &self.source {
+            Source::Argmax(_, classes) | Source::Threshold { classes, .. } => Some(classes),
+            Source::Output(_) | Source::Item(..) => None,
+        }
+    }
+
     /// The first of the names `taken` that the field or one of its columns has.
     pub(super) fn clash(&self, taken: &[&str]) -> Option<String> {
         let columns = self.columns();
