@@ -1,0 +1,26 @@
+"""Says how far the scores of the first file and of each other one lie apart; ids and labels must be equal.
+
+A process of its own for the same reason as make.py. Prints one line a file: the greatest difference, then
+the file.
+"""
+
+import sys
+
+import polars as pl
+
+
+def read(path):
+    frame = pl.read_ndjson(path) if path.endswith(".jsonl") else pl.read_csv(path)
+    return frame.select("id", "label", "score")
+
+
+def main(first, *others):
+    wanted = read(first)
+    for path in others:
+        found = read(path)
+        if not found.select("id", "label").equals(wanted.select("id", "label")):
+            sys.exit(f"{path}: not the records of {first}")
+        print((found["score"] - wanted["score"]).abs().max(), path)
+
+
+main(*sys.argv[1:])
