@@ -4,14 +4,17 @@ A process of its own for the same reason as make.py. Prints one line a file: the
 the file.
 """
 
+import pathlib
 import sys
 
 import polars as pl
 
 
+READERS = {".csv": pl.read_csv, ".jsonl": pl.read_ndjson, ".parquet": pl.read_parquet}
+
+
 def read(path):
-    frame = pl.read_ndjson(path) if path.endswith(".jsonl") else pl.read_csv(path)
-    return frame.select("id", "label", "score")
+    return READERS[pathlib.Path(path).suffix](path).select("id", "label", "score")
 
 
 def main(first, *others):

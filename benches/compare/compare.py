@@ -161,12 +161,14 @@ class Bench:
     def formats(self, model):
         """Other input formats against mlserve's own CSV time."""
         programs = {"mlserve, CSV": self.mlserve(model, "data.csv")}
-        for suffix in [".jsonl", ".parquet"]:
+        outputs = [self.output("mlserve")]
+        for suffix, name in [(".jsonl", "JSONL"), (".parquet", "Parquet")]:
             if self.reads(model, f"data{suffix}"):
-                programs[f"mlserve, {suffix[1:]}"] = self.mlserve(model, f"data{suffix}", suffix)
+                programs[f"mlserve, {name}"] = self.mlserve(model, f"data{suffix}", suffix)
+                outputs.append(self.output("mlserve", suffix))
                 warm(self.folder / f"data{suffix}")
         self.rounds(f"{model}, by format", programs, self.given.rows)
-        return self.agree(f"{model}, JSONL", [self.output("mlserve"), self.output("mlserve", ".jsonl")])
+        return self.agree(f"{model}, by format", outputs)
 
     def reads(self, model, data):
         """Whether this mlserve knows the format at all."""

@@ -17,7 +17,7 @@ FEATURES = 30
 SEED = 20240607
 CHUNK = 250_000
 NAMES = [f"f{index}" for index in range(FEATURES)]
-ONE_RECORD_SAMPLE = 10
+FEW_RECORDS = 10
 
 
 def rounded(values, digits):
@@ -75,7 +75,7 @@ def write_data(folder, rows):
             parquet = parquet or pq.ParquetWriter(folder / "data.parquet", table.schema)
             parquet.write_table(table)
             if start == 0:
-                frame.head(ONE_RECORD_SAMPLE).write_csv(folder / "few.csv")
+                frame.head(FEW_RECORDS).write_csv(folder / "few.csv")
             matrix[start : start + len(frame)] = frame.select(NAMES).to_numpy()
             start += len(frame)
     parquet.close()
