@@ -7,6 +7,7 @@ it measures.
 
 import argparse
 import dataclasses
+import hashlib
 import importlib.metadata
 import os
 import pathlib
@@ -254,11 +255,16 @@ def machine():
     return f"{cores} cores ({model}), {memory_gb:.0f} GB, {platform.system()} {platform.machine()}"
 
 
-def versions(given):
+def fingerprint(path):
+    """Which build this is: all builds of a version call themselves the same."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+
+def versions(given, build):
     own = subprocess.run([given.mlserve, "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
     packages = ["onnxruntime", "numpy", *(name.split("_")[0] for name in given.rivals)]
     python = f"Python {platform.python_version()}"
-    return ", ".join([own, python, *(f"{name} {importlib.metadata.version(name)}" for name in packages)])
+    return ", ".join([f"{own} (SHA-256 {build}...)", python, *(f"{name} {importlib.metadata.version(name)}" for name in packages)])
 
 
 def arguments():
@@ -284,6 +290,7 @@ def main():
     given = arguments()
     # Ratios bear other work on the machine, the seconds do not.
     load = os.getloadavg()[0]
+    build = fingerprint(given.mlserve)
     bench = Bench(given)
     notes = [bench.csv(model) for model in given.models]
     quickest = given.models[0]
@@ -291,8 +298,10 @@ def main():
     if given.linear:
         notes.append(bench.linear(quickest))
     notes.append(bench.starts(quickest))
+    if fingerprint(given.mlserve) != build:
+        raise SystemExit(f"{given.mlserve} was built anew during the run: the figures are of two programs")
     print(f"{given.rows:,} records, {given.rounds} rounds; {machine()}, load before {load:.1f}")
-    print(versions(given), end="\n\n")
+    print(versions(given, build), end="\n\n")
     print(printed(table(bench.rows), given.markdown), end="\n\n")
     print("\n".join(f"* {note}" if given.markdown else note for note in notes))
 
