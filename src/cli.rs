@@ -60,6 +60,15 @@ pub struct PredictArgs {
     pub values: ValueArgs,
     #[command(flatten)]
     pub predictions: PredictionArgs,
+    /// Write a page about the run to FILE (HTML): distributions, metrics, missing values, rejects
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Predictions",
+        conflicts_with = "resume"
+    )]
+    pub report: Option<PathBuf>,
+
     #[command(flatten)]
     pub faults: FaultArgs,
     #[command(flatten)]
@@ -227,12 +236,12 @@ pub struct LongRunArgs {
 
     /// Score only part I of N of the input, counted from 1; the parts' outputs one after the other
     /// are the whole output
-    #[arg(long, value_name = "I/N")]
+    #[arg(long, value_name = "I/N", conflicts_with = "limit")]
     pub shard: Option<Shard>,
 
     /// Score the part of N that the environment names (JOB_COMPLETION_INDEX,
     /// AWS_BATCH_JOB_ARRAY_INDEX, SLURM_ARRAY_TASK_ID)
-    #[arg(long, value_name = "N", conflicts_with = "shard", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", conflicts_with_all = ["shard", "limit"], value_parser = clap::value_parser!(u32).range(1..))]
     pub shards: Option<u32>,
 
     /// Score anew what --resume or a shard has already finished

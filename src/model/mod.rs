@@ -28,7 +28,7 @@ mod wire;
 use crate::error::Result;
 
 use onnx::Facts;
-use runtime::RuntimeChoice;
+use runtime::{Runtime, RuntimeChoice};
 use session::Session;
 use signature::{Port, Signature};
 use tensor::{Tensor, Value};
@@ -37,6 +37,7 @@ use tensor::{Tensor, Value};
 pub struct Model {
     pub facts: Facts,
     session: Session,
+    runtime: &'static Runtime,
 }
 
 impl Model {
@@ -53,7 +54,16 @@ impl Model {
         let folder = rewrite::external_folder(&facts);
         let runtime = runtime::start(choice)?;
         let session = Session::load(runtime, &facts, rewritten.as_deref(), folder.as_deref())?;
-        Ok(Model { facts, session })
+        Ok(Model {
+            facts,
+            session,
+            runtime,
+        })
+    }
+
+    /// The version of the ONNX Runtime that runs it.
+    pub fn runtime_version(&self) -> &str {
+        self.runtime.version()
     }
 
     /// What the model takes and gives.

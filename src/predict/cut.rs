@@ -65,6 +65,13 @@ pub enum Cut {
 }
 
 impl Cut {
+    /// Byte of the source that it starts at.
+    pub fn offset(&self) -> u64 {
+        match self {
+            Cut::Block(block) | Cut::Broken(BrokenLine { block, .. }) => block.offset,
+        }
+    }
+
     /// How many records it holds, where that is known.
     pub fn records(&self) -> Option<u64> {
         match self {
@@ -95,6 +102,8 @@ pub struct Cutter<R> {
     /// Byte and line of the source that `buffer` starts at.
     offset: u64,
     line: u64,
+    /// Records that start at this byte or behind it are not read.
+    until: Option<u64>,
 }
 
 impl<R: Read> Cutter<R> {
@@ -117,6 +126,7 @@ impl<R: Read> Cutter<R> {
             ended: false,
             offset: 0,
             line: 1,
+            until: None,
         };
         // The first line tells the format. No further than that: the writer of a pipe may wait for
         // an answer to it.
@@ -178,6 +188,9 @@ impl<R: Read> Cutter<R> {
     /// [`Error::Io`] when reading fails.
     pub fn next_block(&mut self, most: Option<u64>) -> Result<Option<Cut>> {
         self.skip_blank()?;
+        if self.until.is_some_and(|until| self.offset >= until) {
+            return Ok(None);
+        }
         let target = self.stretch_end();
         if most.is_none() {
             self.read_to(target.saturating_add(BEHIND))?;
@@ -244,6 +257,21 @@ impl<R: Read> Cutter<R> {
         }
         self.line = line;
         Ok(())
+    }
+
+    /// Leaves out the records that start before byte `offset`, which is the end of a stretch.
+    ///
+    /// # Errors
+    /// As [`Cutter::next_block`].
+    pub fn skip_to(&mut self, offset: u64) -> Result<()> {
+        while self.offset < offset && self.next_block(None)?.is_some() {}
+        Ok(())
+    }
+
+    /// Leaves out the records that start at byte `offset` or behind it, which is the end of a
+    /// stretch.
+    pub fn stop_at(&mut self, offset: Option<u64>) {
+        self.until = offset;
     }
 
     /// Where in the buffer the stretch ends that the buffer starts in.

@@ -9,7 +9,7 @@ use crate::error::escape_controls;
 use super::format::Format;
 
 /// The plan of one source as text, one line for each input and for each group of columns.
-pub fn text(source: &str, format: Format, to: Format, plan: &Plan, layout: &Layout) -> String {
+pub fn text(source: &str, (format, to): (Format, Format), plan: &Plan, layout: &Layout) -> String {
     let mut lines = vec![format!(
         "{source}: {}, {} columns",
         format.name(),

@@ -5,28 +5,35 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::batch::columns::{Layout, Renamed};
-use crate::batch::names::listed;
+use crate::batch::encode::Group;
+use crate::batch::names::{Names, listed};
+use crate::batch::plan::Plan;
 use crate::batch::write::{CsvStyle, csv_cell};
 use crate::error::{Error, Result};
 use crate::model::Model;
 
 use super::cut::Cut;
+use super::evaluate::Judge;
+use super::explain;
 use super::first;
 use super::format::Format;
+use super::insight::Questions;
 use super::intake::Intake;
 use super::opened::Opened;
 use super::options::Options;
 use super::outlet::Outlet;
 use super::passthrough::Passthrough;
 use super::progress::Progress;
+use super::route::{Position, Route, Start};
 use super::score::Scorer;
 
 /// Goes through the sources and hands out blocks with the scorer of their source.
 pub struct Feeder<'m> {
     model: &'m Model,
     options: &'m Options,
-    paths: std::vec::IntoIter<PathBuf>,
-    current: Option<(Arc<Scorer<'m>>, Opened)>,
+    paths: std::iter::Enumerate<std::vec::IntoIter<PathBuf>>,
+    route: Route,
+    current: Option<Current<'m>>,
     /// The next records, where they were read ahead.
     ahead: Option<Cut>,
     /// Records that --limit still allows.
@@ -35,21 +42,53 @@ pub struct Feeder<'m> {
     layout: Option<Layout>,
     kept: Vec<String>,
     to: Option<Format>,
+    questions: Questions,
+    /// The plan of the first source in words.
+    pub plan_text: String,
+    /// What has to be said before the first record is scored.
+    notes: Vec<String>,
+}
+
+/// The source that is being read.
+struct Current<'m> {
+    index: usize,
+    scorer: Arc<Scorer<'m>>,
+    opened: Opened,
+}
+
+/// Records to be scored.
+pub struct Task<'m> {
+    pub scorer: Arc<Scorer<'m>>,
+    pub cut: Cut,
+    /// Where the input goes on after them.
+    pub after: Position,
 }
 
 impl<'m> Feeder<'m> {
-    /// Nothing is opened before [`Feeder::start`].
-    pub fn new(model: &'m Model, options: &'m Options, paths: Vec<PathBuf>) -> Self {
+    /// Nothing is opened before [`Feeder::start`]. `done` records were scored by an earlier run.
+    pub fn new(
+        model: &'m Model,
+        options: &'m Options,
+        (paths, route): (Vec<PathBuf>, Route),
+        done: u64,
+    ) -> Self {
         Feeder {
             model,
             options,
-            paths: paths.into_iter(),
+            paths: paths.into_iter().enumerate(),
+            route,
             current: None,
             ahead: None,
-            left: options.limit,
+            left: options.limit.map(|limit| limit.saturating_sub(done)),
             layout: None,
             kept: Vec::new(),
             to: None,
+            questions: Questions {
+                judge: None,
+                profile: options.report.is_some() || options.manifest.is_some(),
+            },
+            plan_text: String::new(),
+            notes: Vec::new(),
         }
     }
 
@@ -77,8 +116,13 @@ impl<'m> Feeder<'m> {
                 "note: the input has a column \"{column}\", so the prediction \"{before}\" is called \"{after}\""
             ));
         }
+        for note in &self.notes {
+            progress.note(note);
+        }
         match self.to {
-            Some(Format::Csv { delimiter }) if !self.options.input_format.no_header => {
+            Some(Format::Csv { delimiter })
+                if !self.options.input_format.no_header && self.route.has_header =>
+            {
                 let header = self.options.packing.pack(self.header(layout, delimiter));
                 let header = header.map_err(|source| Error::io("the header", &source))?;
                 outlet.write_header(&header)
@@ -103,37 +147,66 @@ impl<'m> Feeder<'m> {
     ///
     /// # Errors
     /// As [`Opened::new`] and [`Opened::next`].
-    pub fn next_task(&mut self) -> Result<Option<(Arc<Scorer<'m>>, Cut)>> {
+    pub fn next_task(&mut self) -> Result<Option<Task<'m>>> {
         loop {
-            let Some((scorer, opened)) = &mut self.current else {
+            let Some(current) = &mut self.current else {
                 return Ok(None);
             };
             let cut = match self.ahead.take() {
                 Some(cut) => Some(cut),
-                None => opened.next(self.left)?,
+                None => current.opened.next(self.left)?,
             };
             match cut {
                 Some(cut) => {
                     if let Some(left) = &mut self.left {
                         *left = left.saturating_sub(cut.records().unwrap_or(0));
                     }
-                    return Ok(Some((Arc::clone(scorer), cut)));
+                    let (offset, line) = current.opened.position();
+                    return Ok(Some(Task {
+                        scorer: Arc::clone(&current.scorer),
+                        cut,
+                        after: Position {
+                            source: current.index,
+                            offset,
+                            line,
+                        },
+                    }));
                 }
                 None => self.open_next()?,
             }
         }
     }
 
-    /// Makes the next source with records or a header the current one.
+    /// Makes the next source with records or a header the current one. The first source decides what
+    /// the output looks like, also where its records are not on the route.
     fn open_next(&mut self) -> Result<()> {
         self.current = None;
-        while let Some(path) = self.paths.next() {
-            if let Some(mut opened) = Opened::new(&path, self.model.signature(), self.options)? {
-                self.ahead = opened.next(self.left)?;
-                let scorer = self.scorer(&opened)?;
-                self.current = Some((Arc::new(scorer), opened));
-                return Ok(());
+        while let Some((index, path)) = self.paths.next() {
+            let span = self.route.span(index);
+            if span.is_none() && self.layout.is_some() {
+                continue;
             }
+            let Some(mut opened) = Opened::new(&path, self.model.signature(), self.options)? else {
+                continue;
+            };
+            self.ahead = opened.next(self.left)?;
+            let scorer = Arc::new(self.scorer(&opened)?);
+            let Some(span) = span else {
+                self.ahead = None;
+                continue;
+            };
+            let is_before = |cut: &Cut| match span.start {
+                Start::Beginning => false,
+                Start::Stretch(offset) | Start::Record { offset, .. } => cut.offset() < offset,
+            };
+            self.ahead = self.ahead.take().filter(|cut| !is_before(cut));
+            opened.enter(span)?;
+            self.current = Some(Current {
+                index,
+                scorer,
+                opened,
+            });
+            return Ok(());
         }
         Ok(())
     }
@@ -157,6 +230,7 @@ impl<'m> Feeder<'m> {
             None => self.first_layout(&intake)?,
         };
         intake.passthrough.reserve(&layout);
+        intake.label = self.label(&intake.plan);
         self.layout = Some(layout.clone());
         let delimiter = match to {
             Format::Csv { delimiter } => delimiter,
@@ -172,6 +246,7 @@ impl<'m> Feeder<'m> {
             layout,
             style,
             packing: self.options.packing,
+            questions: self.questions.clone(),
         })
     }
 
@@ -180,11 +255,47 @@ impl<'m> Feeder<'m> {
             Some(Cut::Block(block)) => intake.encode(block)?.groups.into_iter().next(),
             Some(Cut::Broken(_)) | None => None,
         };
-        let mut layout = first::layout(self.model, &intake.plan, group, &self.options.wanted)?;
+        let wanted = &self.options.wanted;
+        let mut layout = first::layout(self.model, &intake.plan, group.clone(), wanted)?;
         let kept = intake.plan.kept_names();
         layout.avoid(&kept);
         self.kept = kept.into_iter().map(str::to_owned).collect();
+        self.questions.judge = self.judge(intake, group, &layout).map(Arc::new);
+        let formats = (intake.from, intake.to);
+        self.plan_text = explain::text(&intake.source, formats, &intake.plan, &layout);
         Ok(layout)
+    }
+
+    /// The column of the one true label, if there is one.
+    fn label(&self, plan: &Plan) -> Option<usize> {
+        match self.options.rules.label.as_slice() {
+            [label] => Names::new(&plan.columns).find(label).ok().flatten(),
+            _ => None,
+        }
+    }
+
+    /// Who holds the predictions against the label. Where it is not clear what to hold against what,
+    /// the predictions are none the worse for it, and there is a note.
+    fn judge(&mut self, intake: &Intake, group: Option<Group>, layout: &Layout) -> Option<Judge> {
+        let label = intake.plan.column(self.label(&intake.plan)?);
+        if self.options.resume {
+            let note = "note: a run that can be resumed has no metrics";
+            self.notes.push(note.to_owned());
+            return None;
+        }
+        let outputs = first::outputs(self.model, &intake.plan, group, layout)?;
+        let classes = &self.options.wanted.classes;
+        let names = classes.as_ref().or(self.model.signature().classes.as_ref());
+        match Judge::new(layout, &outputs, label, names.map(Vec::as_slice)) {
+            Ok(judge) => Some(judge),
+            Err(error) => {
+                self.notes.push(format!(
+                    "note: no metrics: {}",
+                    error.to_string().replace('\n', "; ")
+                ));
+                None
+            }
+        }
     }
 
     /// Further files must have the columns of the first one: their records go under one header.

@@ -5,6 +5,7 @@ use crate::batch::encode::Group;
 use crate::batch::plan::Plan;
 use crate::error::Result;
 use crate::model::Model;
+use crate::model::tensor::Tensor;
 
 /// Records of the first run, or of zeros that stand for them: they will be scored again with their
 /// block, so few; more than one, so that an output of a single row is told from rows of records.
@@ -25,6 +26,22 @@ pub fn layout(model: &Model, plan: &Plan, group: Option<Group>, wanted: &Wanted)
     };
     // What cannot run can still be laid out; why it cannot comes out when the block is scored.
     laid_out.unwrap_or_else(|| Layout::declared(model.signature(), plan.batch, wanted))
+}
+
+/// What the fields of `layout` hold for the first records, or for zeros; `None` where the model
+/// refuses them.
+pub fn outputs(
+    model: &Model,
+    plan: &Plan,
+    group: Option<Group>,
+    layout: &Layout,
+) -> Option<Vec<Tensor>> {
+    let few = match &group {
+        Some(group) => group.first(FEW, &plan.counts_records(), plan.batch),
+        None => Group::of_zeros(plan, FEW)?,
+    };
+    let values = model.run(&few.inputs).ok()?;
+    layout.arrange(values, few.rows(plan.batch)).ok()
 }
 
 /// The layout of a run; `None` where the model refuses the records.

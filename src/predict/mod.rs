@@ -5,7 +5,10 @@
 //! ```
 
 pub mod account;
+pub mod begin;
+pub mod closing;
 pub mod cut;
+pub mod digest;
 pub mod encoding;
 pub mod evaluate;
 pub mod explain;
@@ -13,8 +16,11 @@ pub mod feeder;
 pub mod first;
 pub mod format;
 pub mod hint;
+pub mod insight;
 pub mod intake;
 pub mod interrupt;
+pub mod journal;
+pub mod manifest;
 pub mod object;
 pub mod opened;
 pub mod options;
@@ -25,6 +31,7 @@ pub mod passthrough;
 pub mod progress;
 pub mod reject;
 pub mod report;
+pub mod route;
 pub mod rows;
 mod scan;
 pub mod score;
@@ -38,12 +45,12 @@ use crate::cli::PredictArgs;
 use crate::error::{Error, Result};
 use crate::model::{Model, onnx};
 
-use account::Account;
-use feeder::Feeder;
+use begin::Begin;
+use closing::Closing;
+use feeder::{Feeder, Task};
 use opened::Opened;
 use options::Options;
 use order::Workers;
-use outlet::Outlet;
 use progress::Progress;
 use sink::Sink;
 
@@ -68,24 +75,34 @@ fn score(options: &Options) -> Result<()> {
         return explain(&paths, &facts, options);
     }
     interrupt::watch();
+    let Some(begin) = Begin::new(options, &facts, &paths)? else {
+        progress::note_finished(options);
+        return Ok(());
+    };
     let model = Model::from_facts(facts, &options.runtime)?;
     let workers = Workers::start(options.jobs)?;
-    let mut outlet = Outlet::open(options)?;
     let progress = Progress::new(source::total_bytes(&paths), options.quiet);
-    let mut feeder = Feeder::new(&model, options, paths);
+    let sources = (paths.clone(), begin.route.clone());
+    let mut feeder = Feeder::new(&model, options, sources, begin.records());
+    let mut outlet = begin.open(options)?;
     let scored = feeder.start(&mut outlet, &progress).and_then(|()| {
         order::in_order(
             &workers,
             || feeder.next_task(),
-            |(scorer, cut)| scorer.score(&cut),
-            |scored| outlet.take(&scored, &progress),
+            |Task { scorer, cut, after }| Ok((scorer.score(&cut)?, after)),
+            |(scored, after)| outlet.take(scored, after, &progress),
         )
     });
     progress.clear();
-    let account = outlet.finish(scored)?;
-    warn_of_missing(&model, &account, &progress);
-    progress.close(&account, options);
-    Ok(())
+    let (account, insight) = outlet.finish(scored)?;
+    let closing = Closing {
+        model: &model,
+        options,
+        inputs: &paths,
+        plan: &feeder.plan_text,
+        account: &account,
+    };
+    closing.tell(insight, &progress)
 }
 
 fn explain(paths: &[PathBuf], facts: &onnx::Facts, options: &Options) -> Result<()> {
@@ -97,16 +114,8 @@ fn explain(paths: &[PathBuf], facts: &onnx::Facts, options: &Options) -> Result<
         let to = options.output_format.of(opened.format);
         let mut layout = Layout::declared(&facts.signature, opened.plan.batch, &options.wanted)?;
         layout.avoid(&opened.plan.kept_names());
-        let text = explain::text(&opened.name, opened.format, to, &opened.plan, &layout);
+        let text = explain::text(&opened.name, (opened.format, to), &opened.plan, &layout);
         stdout.write(text.as_bytes())?;
     }
     stdout.finish()
-}
-
-/// Some models give an answer for a missing value that means nothing; the user must know.
-fn warn_of_missing(model: &Model, account: &Account, progress: &Progress) {
-    if let (Some(risk), nan @ 1..) = (model.facts.nan_risk, account.missing.nan) {
-        let values = if nan == 1 { "value" } else { "values" };
-        progress.note(&format!("warning: {nan} missing {values}: {risk}"));
-    }
 }

@@ -11,6 +11,7 @@ use crate::model::signature::Signature;
 use super::cut::{BrokenLine, Cut, Cutter, Limits};
 use super::format::Format;
 use super::options::Options;
+use super::route::{Span, Start};
 use super::rows;
 use super::source;
 
@@ -86,6 +87,31 @@ impl Opened {
             cutter,
             is_stream: options.stream,
         }))
+    }
+
+    /// Goes to where `span` starts, and no further than where it ends.
+    ///
+    /// # Errors
+    /// As [`Cutter::next_block`] and [`Cutter::resume_at`].
+    pub fn enter(&mut self, span: Span) -> Result<()> {
+        match span.start {
+            Start::Beginning => {}
+            Start::Stretch(offset) => {
+                self.first = None;
+                self.cutter.skip_to(offset)?;
+            }
+            Start::Record { offset, line } => {
+                self.first = None;
+                self.cutter.resume_at(offset, line)?;
+            }
+        }
+        self.cutter.stop_at(span.until);
+        Ok(())
+    }
+
+    /// Byte and line of the source that the records after those handed out start at.
+    pub fn position(&self) -> (u64, u64) {
+        self.cutter.position()
     }
 
     /// The next records, of which there are at most `most` where that is given; `None` at the end

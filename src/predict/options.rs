@@ -1,14 +1,15 @@
 //! From what was typed to what it means: lists are read, formats chosen, flags checked.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::batch::cell::CellRules;
 use crate::batch::columns::Wanted;
 use crate::batch::decide::Activation;
 use crate::batch::plan::{Keep, Rules};
 use crate::cli::{
-    ActivationName, FaultArgs, FormatName, MaxErrors, NameList, OnErrorName, Pair, PredictArgs,
-    RuntimeArgs,
+    ActivationName, FaultArgs, FormatName, LongRunArgs, MaxErrors, NameList, OnErrorName, Pair,
+    PredictArgs, RuntimeArgs, Shard,
 };
 use crate::error::{Error, Result};
 use crate::model::runtime::RuntimeChoice;
@@ -17,6 +18,7 @@ use super::encoding::{self, Encoding};
 use super::format::Format;
 use super::packing::{Packing, without_packing};
 use super::reject::{Budget, OnError};
+use super::route;
 
 /// A run of `predict`, ready to start.
 pub struct Options {
@@ -42,6 +44,17 @@ pub struct Options {
     pub record_bytes: usize,
     /// Encoding of text that has no byte order mark; UTF-8 where there is none.
     pub encoding: Option<&'static Encoding>,
+    /// Go on where an earlier run stopped.
+    pub resume: bool,
+    pub shard: Option<Shard>,
+    /// Score what is finished already.
+    pub force: bool,
+    /// How often a run that can be resumed keeps what it has done.
+    pub checkpoint_every: Duration,
+    /// Where an account of the run goes.
+    pub manifest: Option<PathBuf>,
+    /// Where the page about the run goes.
+    pub report: Option<PathBuf>,
     /// Score what has arrived, and write it at once.
     pub stream: bool,
     pub quiet: bool,
@@ -134,10 +147,46 @@ impl Options {
             }),
             record_bytes: args.faults.max_record_bytes.0,
             encoding: encoding(formats.encoding.as_deref())?,
+            resume: args.long.resume,
+            shard: shard(&args.long)?,
+            force: args.long.force,
+            checkpoint_every: checkpoint_every()?,
+            manifest: args.long.manifest.clone(),
+            report: args.report.clone(),
             stream: args.long.stream,
             quiet: args.run.quiet,
             runtime: runtime_choice(&args.runtime),
         })
+    }
+}
+
+impl Options {
+    /// Whether the output of an earlier run with the same command line is as good as that of another.
+    pub fn is_repeatable(&self) -> bool {
+        self.resume || self.shard.is_some()
+    }
+
+    /// All that decides the bytes of the output, besides model and inputs.
+    pub fn identity(&self) -> String {
+        format!(
+            "{:?}",
+            (
+                (
+                    &self.input_format,
+                    &self.output_format,
+                    self.packing,
+                    self.encoding.map(Encoding::name)
+                ),
+                (&self.rules, &self.wanted, &self.nan_as, self.limit),
+                (
+                    self.batch_size,
+                    self.on_error,
+                    self.record_bytes,
+                    self.shard
+                ),
+                self.rejects.is_some(),
+            )
+        )
     }
 }
 
@@ -160,6 +209,24 @@ fn encoding(label: Option<&str>) -> Result<Option<&'static Encoding>> {
     })?;
     // Bytes that are not UTF-8 are looked at where they matter: kept ones are copied.
     Ok((known != encoding::UTF_8).then_some(known))
+}
+
+fn shard(args: &LongRunArgs) -> Result<Option<Shard>> {
+    match args.shards {
+        Some(count) => {
+            route::shard_of_environment(count, |name| std::env::var(name).ok()).map(Some)
+        }
+        None => Ok(args.shard),
+    }
+}
+
+/// A second loses little work and costs little time; MLSERVE_CHECKPOINT_MS says otherwise.
+fn checkpoint_every() -> Result<Duration> {
+    let Ok(text) = std::env::var("MLSERVE_CHECKPOINT_MS") else {
+        return Ok(Duration::from_secs(1));
+    };
+    let wrong = |_| Error::usage(format!("MLSERVE_CHECKPOINT_MS is \"{text}\", not a number"));
+    text.parse().map(Duration::from_millis).map_err(wrong)
 }
 
 /// Whoever asks where rejects go, or how many there may be, wants the run to go on.

@@ -58,6 +58,14 @@ impl Progress {
         }
     }
 
+    /// Says several lines whose control characters are escaped already.
+    pub fn say(&self, lines: &str) {
+        if !self.quiet {
+            let write = || write!(io::stderr(), "{lines}");
+            let _ = self.bar.suspend(write);
+        }
+    }
+
     /// Takes the bar away.
     pub fn clear(&self) {
         self.bar.finish_and_clear();
@@ -124,6 +132,18 @@ impl Progress {
 fn count(number: u64, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{} {what}{plural}", HumanCount(number))
+}
+
+/// Says that there was nothing to do.
+pub fn note_finished(options: &Options) {
+    if let Some(path) = options.output.as_deref().filter(|_| !options.quiet) {
+        let path = path.display().to_string();
+        let path = escape_controls(&path);
+        let _ = writeln!(
+            io::stderr(),
+            "{path} is finished: left alone (--force scores it again)"
+        );
+    }
 }
 
 fn bar(bar: ProgressBar, template: &str) -> ProgressBar {

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use crate::batch::write::json_string;
 use crate::error::{Error, Result};
 
+use super::account::Account;
+
 /// What becomes of a record that cannot be scored (`--on-error`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnError {
@@ -14,6 +16,16 @@ pub enum OnError {
     Skip,
     /// It stays in its place, with its kept columns and empty predictions.
     Null,
+}
+
+impl OnError {
+    /// Records of the output.
+    pub fn written(self, account: &Account) -> u64 {
+        match self {
+            OnError::Null => account.records,
+            OnError::Fail | OnError::Skip => account.scored(),
+        }
+    }
 }
 
 /// How many rejects a run may have (`--max-errors`).

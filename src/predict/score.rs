@@ -11,6 +11,7 @@ use crate::model::tensor::Tensor;
 
 use super::cut::{Block, BrokenLine, Cut};
 use super::format::Format;
+use super::insight::{Answers, Questions};
 use super::intake::{Encoded, Flaw, Intake};
 use super::packing::Packing;
 use super::reject::{OnError, Place, Reject};
@@ -23,6 +24,7 @@ pub struct Scorer<'m> {
     pub style: CsvStyle,
     /// The compression of the output.
     pub packing: Packing,
+    pub questions: Questions,
 }
 
 /// The predictions of a block.
@@ -37,6 +39,8 @@ pub struct Scored {
     pub missing: Missing,
     /// Bytes of the source that were scored.
     pub bytes: u64,
+    pub questions: Questions,
+    pub answers: Answers,
 }
 
 /// Consecutive records of a group after their run.
@@ -64,9 +68,20 @@ impl Scorer<'_> {
 
     fn score_block(&self, block: &Block) -> Result<Scored> {
         let mut encoded = self.intake.encode(block)?;
+        let mut answers = Answers::default();
         let mut parts = Vec::with_capacity(encoded.groups.len());
+        let truths = self.truths(&encoded);
+        let mut first = 0;
         for group in &encoded.groups {
-            self.run_group(group, &mut parts)?;
+            let mut scored = |first: usize, group: &Group, outputs: &[Tensor]| {
+                if !self.questions.is_empty() {
+                    let truths = truths.get(first..first + group.records).unwrap_or_default();
+                    let way = (&self.intake.plan, &self.layout);
+                    answers.look(&self.questions, way, (group, outputs), truths);
+                }
+            };
+            self.run_group(first, group, &mut parts, &mut scored)?;
+            first += group.records;
         }
         self.note_refused(block, &mut encoded, &parts);
         if let (OnError::Fail, Some((_, first))) = (self.intake.on_error, encoded.rejects.first()) {
@@ -96,7 +111,18 @@ impl Scorer<'_> {
                 .collect(),
             missing: encoded.missing,
             bytes: block.text.len() as u64,
+            questions: self.questions.clone(),
+            answers,
         })
+    }
+
+    /// The true labels of the records in the groups; nothing where nobody asks for them.
+    fn truths<'e>(&self, encoded: &'e Encoded) -> Vec<Option<&'e [u8]>> {
+        if self.questions.judge.is_none() {
+            return Vec::new();
+        }
+        let entries = encoded.entries.iter().filter(|entry| entry.is_encoded);
+        entries.map(|entry| encoded.truth(entry)).collect()
     }
 
     /// A line that starts a record without end.
@@ -123,6 +149,8 @@ impl Scorer<'_> {
             rejects: vec![reject],
             missing: Missing::default(),
             bytes: block.text.len() as u64,
+            questions: self.questions.clone(),
+            answers: Answers::default(),
         })
     }
 
@@ -131,14 +159,22 @@ impl Scorer<'_> {
         packed.map_err(|source| Error::io("the output's compression", &source))
     }
 
-    /// Runs one group. Where the model fails on it, the halves are tried, and their halves, until
-    /// the records at fault are alone.
-    fn run_group(&self, group: &Group, parts: &mut Vec<Part>) -> Result<()> {
+    /// Runs one group, whose first record is record `first` of all groups, and shows `scored` what
+    /// came out. Where the model fails on it, the halves are tried, and their halves, until the
+    /// records at fault are alone.
+    fn run_group(
+        &self,
+        first: usize,
+        group: &Group,
+        parts: &mut Vec<Part>,
+        scored: &mut dyn FnMut(usize, &Group, &[Tensor]),
+    ) -> Result<()> {
         let batch = self.intake.plan.batch;
         let records = group.records;
         let failure = match self.model.run(&group.inputs) {
             Ok(values) => {
                 let outputs = self.layout.arrange(values, group.rows(batch))?;
+                scored(first, group, &outputs);
                 parts.push(Part::Scored { records, outputs });
                 return Ok(());
             }
@@ -152,7 +188,8 @@ impl Scorer<'_> {
         }
         let counts = self.intake.plan.counts_records();
         for half in [0..records / 2, records / 2..records] {
-            self.run_group(&group.part(half, &counts, batch), parts)?;
+            let start = first + half.start;
+            self.run_group(start, &group.part(half, &counts, batch), parts, scored)?;
         }
         Ok(())
     }

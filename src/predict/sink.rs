@@ -1,25 +1,33 @@
 //! Where predictions go: standard output, or a file that appears whole or not at all.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
 use crate::error::{Error, Result};
 
-use super::interrupt;
+use super::{interrupt, journal};
 
 /// An open output.
 pub struct Sink {
     target: Target,
     name: String,
+    /// Bytes written so far, those of earlier runs included.
+    bytes: u64,
 }
 
 enum Target {
     Stdout,
     /// A pipe or device, written through.
     Through(File),
+    /// Beside the final path until it is whole, also between two runs.
+    Partial {
+        file: File,
+        path: PathBuf,
+        partial: PathBuf,
+    },
     /// Beside the final path until it is whole.
     Temporary {
         file: NamedTempFile,
@@ -37,11 +45,52 @@ impl Sink {
             return Ok(Sink {
                 target: Target::Stdout,
                 name: "stdout".to_owned(),
+                bytes: 0,
             });
         };
         let name = path.display().to_string();
         let target = open_target(path).map_err(|source| Error::io(name.as_str(), &source))?;
-        Ok(Sink { target, name })
+        Ok(Sink {
+            target,
+            name,
+            bytes: 0,
+        })
+    }
+
+    /// Opens the output that `path` will be, and what an earlier run has left of it: its first `kept`
+    /// bytes, behind which this one goes on.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be written, is shorter than that, or another run is writing it.
+    pub fn open_partial(path: &Path, kept: u64) -> Result<Sink> {
+        let partial = journal::partial(path);
+        let name = partial.display().to_string();
+        let file = open_rest(&partial, kept).map_err(|source| Error::io(name.as_str(), &source))?;
+        Ok(Sink {
+            target: Target::Partial {
+                file,
+                path: path.to_owned(),
+                partial,
+            },
+            name,
+            bytes: kept,
+        })
+    }
+
+    /// Bytes written so far, those of earlier runs included.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Brings what was written to the disk.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn sync(&mut self) -> Result<()> {
+        match &mut self.target {
+            Target::Partial { file, .. } => file.sync_data().map_err(|source| self.failed(&source)),
+            Target::Stdout | Target::Through(_) | Target::Temporary { .. } => Ok(()),
+        }
     }
 
     /// Writes `text` after what was written before.
@@ -51,9 +100,10 @@ impl Sink {
     pub fn write(&mut self, text: &[u8]) -> Result<()> {
         let written = match &mut self.target {
             Target::Stdout => io::stdout().lock().write_all(text),
-            Target::Through(file) => file.write_all(text),
+            Target::Through(file) | Target::Partial { file, .. } => file.write_all(text),
             Target::Temporary { file, .. } => file.write_all(text),
         };
+        self.bytes += text.len() as u64;
         written.map_err(|source| self.failed(&source))
     }
 
@@ -71,6 +121,18 @@ impl Sink {
                 .flush()
                 .map_err(|source| failed(&source)),
             Target::Through(mut file) => file.flush().map_err(|source| failed(&source)),
+            Target::Partial {
+                file,
+                path,
+                partial,
+            } => {
+                file.sync_all().map_err(|source| failed(&source))?;
+                fs::rename(&partial, &path).map_err(|source| failed(&source))?;
+                // Where a folder cannot be opened, its entries reach the disk in their own time.
+                let folder = File::open(folder_of(&path));
+                let _ = folder.and_then(|folder| folder.sync_all());
+                Ok(())
+            }
             Target::Temporary { file, path } => {
                 file.as_file()
                     .sync_all()
@@ -125,6 +187,25 @@ fn open_target(path: &Path) -> io::Result<Target> {
     let create = || create(&builder, folder, permissions);
     let file = interrupt::remove_on_signal(create, NamedTempFile::path)?;
     Ok(Target::Temporary { file, path })
+}
+
+/// The file at `path` without what is behind its first `kept` bytes, to be written there. Locked, so
+/// that two runs of one job never write into each other.
+fn open_rest(path: &Path, kept: u64) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    let mut file = options.open(path)?;
+    if let Err(fs::TryLockError::WouldBlock) = file.try_lock() {
+        return Err(io::Error::other("another run is writing it"));
+    }
+    if file.metadata()?.len() < kept {
+        return Err(io::Error::other(format!(
+            "shorter than the {kept} bytes that its journal says; --force starts anew"
+        )));
+    }
+    file.set_len(kept)?;
+    file.seek(SeekFrom::End(0))?;
+    Ok(file)
 }
 
 /// The folder that `path` lies in.

@@ -53,7 +53,7 @@ fn an_error_leaves_the_old_file_and_nothing_else() {
     let folder = Folder::with(&[("four.csv", &bad), ("out.csv", b"old")]);
     labels(&folder, &["-o", "out.csv", "--batch-size", "10"]).fails(
         1,
-        "four.csv:2002: column \"c\": expected a number (float32), found \"x\"\n\
+        "four.csv:200002: column \"c\": expected a number (float32), found \"x\"\n\
          hint: --missing 'x' scores it as missing",
     );
     assert_eq!(folder.read("out.csv"), "old");
