@@ -14,6 +14,7 @@ mod errors;
 mod files;
 mod inspect;
 mod layers;
+mod long;
 mod predict;
 mod readme;
 mod run;

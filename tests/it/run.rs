@@ -61,6 +61,12 @@ impl Program {
         self
     }
 
+    /// Sets a variable of its environment.
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
     /// Gives it `input` on standard input, which is empty otherwise.
     pub(crate) fn given(mut self, input: impl AsRef<[u8]>) -> Self {
         self.input = Some(input.as_ref().to_vec());
