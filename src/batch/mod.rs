@@ -20,4 +20,5 @@ pub mod nested;
 pub mod once;
 pub mod plan;
 mod planner;
+pub mod typed;
 pub mod write;
