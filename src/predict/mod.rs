@@ -4,6 +4,8 @@
 //! source -> cut (blocks) -> order ( score: rows -> encode -> Model::run -> layout -> text ) -> sink
 //! ```
 
+#[cfg(feature = "columnar")]
+pub mod columnar;
 pub mod cut;
 pub mod explain;
 pub mod feeder;
