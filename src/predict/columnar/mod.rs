@@ -9,6 +9,8 @@
 mod disk;
 pub mod input;
 mod ipc;
+mod kept;
+pub mod output;
 
 mod parquet;
 mod segment;
@@ -16,6 +18,8 @@ mod types;
 mod view;
 
 pub use input::{Block, Reader, Table};
+pub use kept::Cells;
+pub use output::Writer;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

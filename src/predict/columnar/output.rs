@@ -1,0 +1,417 @@
+//! Predictions as Arrow arrays with their types, and the writers of the three containers.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use arrow_array::{
+    Array, ArrayRef, ArrowPrimitiveType, BooleanArray, Float16Array, ListArray, PrimitiveArray,
+    RecordBatch, RecordBatchOptions, StringArray, types,
+};
+use arrow_buffer::OffsetBuffer;
+use arrow_ipc::writer::{FileWriter, StreamWriter};
+use arrow_schema::{ArrowError, DataType, Field as Column, FieldRef, Schema, SchemaRef};
+use half::{bf16, f16};
+use ndarray::{ArrayD, Axis};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+
+use super::Container;
+use crate::batch::columns::{Field, Form};
+use crate::batch::decide;
+use crate::batch::feed;
+use crate::each_dtype;
+use crate::error::{Error, Result};
+use crate::model::dtype::Dtype;
+use crate::model::tensor::Tensor;
+
+/// The schema of the output: the kept columns as they are, then the prediction columns of `fields`,
+/// whose element types and ranks `tensors` (of any run, one for each field) show.
+pub fn schema(kept: &[FieldRef], fields: &[Field], tensors: &[Tensor]) -> SchemaRef {
+    let predicted = fields.iter().zip(tensors).flat_map(|(field, tensor)| {
+        let names = field.columns().into_iter();
+        let data_type = move |position| column_type(field, tensor, position);
+        names
+            .enumerate()
+            .map(move |(position, name)| Arc::new(Column::new(name, data_type(position), true)))
+    });
+    Arc::new(Schema::new(
+        kept.iter()
+            .map(Arc::clone)
+            .chain(predicted)
+            .collect::<Vec<_>>(),
+    ))
+}
+
+/// A kept column that comes as text: a CSV cell.
+pub fn text_field(name: &str) -> FieldRef {
+    Arc::new(Column::new(name, DataType::Utf8, true))
+}
+
+/// Kept cells as an array of text; `None` is a null.
+///
+/// # Errors
+/// The first cell that is not UTF-8, which Arrow's text has to be.
+pub fn text_array<'c>(
+    cells: impl IntoIterator<Item = Option<&'c [u8]>>,
+) -> std::result::Result<ArrayRef, usize> {
+    let texts = cells.into_iter().enumerate().map(|(row, cell)| {
+        let text = cell.map(std::str::from_utf8).transpose();
+        text.map_err(|_| row)
+    });
+    let texts = texts.collect::<std::result::Result<StringArray, usize>>()?;
+    Ok(Arc::new(texts))
+}
+
+/// The rows `rows` of `array`, in that order.
+///
+/// # Errors
+/// [`Error::Data`] where Arrow has no such row, or cannot pick from the type.
+pub fn pick(array: &ArrayRef, rows: &[usize]) -> Result<ArrayRef> {
+    let indices = rows.iter().map(|row| *row as u64);
+    let indices = arrow_array::UInt64Array::from_iter_values(indices);
+    arrow_select::take::take(array, &indices, None)
+        .map_err(|error| Error::data("", format!("cannot pick rows: {error}")))
+}
+
+/// Joins arrays of one type.
+///
+/// # Errors
+/// [`Error::Data`] where the types differ or the text is too long for one array.
+pub fn joined(arrays: &[ArrayRef]) -> Result<ArrayRef> {
+    let parts: Vec<&dyn Array> = arrays.iter().map(|array| &**array).collect();
+    arrow_select::concat::concat(&parts)
+        .map_err(|error| Error::data("", format!("cannot join columns: {error}")))
+}
+
+/// The prediction columns of `fields`: one array for each column, one value for each of `records`
+/// (a record of `tensors`, or `None` for a null: a record that was not scored).
+pub fn arrays(fields: &[Field], tensors: &[Tensor], records: &[Option<usize>]) -> Vec<ArrayRef> {
+    let columns = fields.iter().zip(tensors);
+    columns
+        .flat_map(|(field, tensor)| field_arrays(field, tensor, records))
+        .collect()
+}
+
+fn column_type(field: &Field, tensor: &Tensor, position: usize) -> DataType {
+    match &field.form {
+        Form::Top { .. } if position % 2 == 0 => DataType::Utf8,
+        Form::Nested | Form::Unknown => {
+            let sizes = tensor.shape().iter().skip(1);
+            // Sizes may differ from run to run, so the lists are of any length.
+            sizes.fold(element_type(tensor.dtype()), |item, _| {
+                DataType::List(Arc::new(Column::new_list_field(item, true)))
+            })
+        }
+        _ => element_type(tensor.dtype()),
+    }
+}
+
+fn element_type(dtype: Dtype) -> DataType {
+    match dtype {
+        // Arrow has no bfloat16; a float32 holds every one.
+        Dtype::Float32 | Dtype::Bfloat16 => DataType::Float32,
+        Dtype::Float64 => DataType::Float64,
+        Dtype::Float16 => DataType::Float16,
+        Dtype::Int8 => DataType::Int8,
+        Dtype::Int16 => DataType::Int16,
+        Dtype::Int32 => DataType::Int32,
+        Dtype::Int64 => DataType::Int64,
+        Dtype::Uint8 => DataType::UInt8,
+        Dtype::Uint16 => DataType::UInt16,
+        Dtype::Uint32 => DataType::UInt32,
+        Dtype::Uint64 => DataType::UInt64,
+        Dtype::Bool => DataType::Boolean,
+        Dtype::String => DataType::Utf8,
+    }
+}
+
+fn field_arrays(field: &Field, tensor: &Tensor, records: &[Option<usize>]) -> Vec<ArrayRef> {
+    let every = |width: usize, at: usize| -> Vec<Option<usize>> {
+        let index = |record: &Option<usize>| record.map(|record| record * width + at);
+        records.iter().map(index).collect()
+    };
+    let width = |width: usize| (0..width).map(move |at| every(width, at));
+    match &field.form {
+        Form::Scalar => vec![elements(tensor, records)],
+        Form::Classes(classes) => width(classes.len())
+            .map(|indices| elements(tensor, &indices))
+            .collect(),
+        Form::List(size) => width(*size)
+            .map(|indices| elements(tensor, &indices))
+            .collect(),
+        Form::Top { most, classes } => top(tensor, *most, classes, records),
+        Form::Nested | Form::Unknown => vec![nested(tensor, records)],
+    }
+}
+
+/// The elements of `tensor`, row-major, at `indices`; null where there is none.
+fn elements(tensor: &Tensor, indices: &[Option<usize>]) -> ArrayRef {
+    each_dtype!(tensor, array => {
+        let all = array.as_slice().unwrap_or_default();
+        ToArrow::array(indices.iter().map(|index| all.get((*index)?)))
+    })
+}
+
+/// An element type of tensors that Arrow has arrays of.
+trait ToArrow: Sized {
+    fn array<'e>(elements: impl Iterator<Item = Option<&'e Self>>) -> ArrayRef
+    where
+        Self: 'e;
+}
+
+fn primitives<'e, T: ArrowPrimitiveType>(
+    elements: impl Iterator<Item = Option<&'e T::Native>>,
+) -> ArrayRef {
+    Arc::new(
+        elements
+            .map(|element| element.copied())
+            .collect::<PrimitiveArray<T>>(),
+    )
+}
+
+macro_rules! to_arrow {
+    ($($element:ty => $arrow:ident;)*) => {$(
+        impl ToArrow for $element {
+            fn array<'e>(elements: impl Iterator<Item = Option<&'e Self>>) -> ArrayRef {
+                primitives::<types::$arrow>(elements)
+            }
+        }
+    )*};
+}
+
+to_arrow! {
+    f32 => Float32Type; f64 => Float64Type;
+    i8 => Int8Type; i16 => Int16Type; i32 => Int32Type; i64 => Int64Type;
+    u8 => UInt8Type; u16 => UInt16Type; u32 => UInt32Type; u64 => UInt64Type;
+}
+
+impl ToArrow for f16 {
+    fn array<'e>(elements: impl Iterator<Item = Option<&'e Self>>) -> ArrayRef {
+        let values = elements.map(|element| element.copied());
+        Arc::new(values.collect::<Float16Array>())
+    }
+}
+
+impl ToArrow for bf16 {
+    fn array<'e>(elements: impl Iterator<Item = Option<&'e Self>>) -> ArrayRef {
+        let wide = elements.map(|element| element.map(|element| element.to_f32()));
+        Arc::new(wide.collect::<PrimitiveArray<types::Float32Type>>())
+    }
+}
+
+impl ToArrow for bool {
+    fn array<'e>(elements: impl Iterator<Item = Option<&'e Self>>) -> ArrayRef {
+        let values = elements.map(|element| element.copied());
+        Arc::new(values.collect::<BooleanArray>())
+    }
+}
+
+impl ToArrow for String {
+    fn array<'e>(elements: impl Iterator<Item = Option<&'e Self>>) -> ArrayRef {
+        Arc::new(elements.collect::<StringArray>())
+    }
+}
+
+/// For each rank a column of classes and one of their scores.
+fn top(
+    tensor: &Tensor,
+    most: usize,
+    classes: &[String],
+    records: &[Option<usize>],
+) -> Vec<ArrayRef> {
+    let width = classes.len();
+    let scores = decide::floats(tensor).unwrap_or_default();
+    let ranked = |record: usize| {
+        let row = scores.get(record * width..(record + 1) * width);
+        decide::ranked(row.unwrap_or_default())
+    };
+    let ranked: Vec<Option<Vec<usize>>> = records.iter().map(|record| record.map(ranked)).collect();
+    let best = |rank: usize| {
+        ranked
+            .iter()
+            .map(move |ranked| ranked.as_ref()?.get(rank).copied())
+    };
+    let columns = (0..most).flat_map(|rank| {
+        let names = best(rank).map(|class| classes.get(class?));
+        let indices = best(rank).zip(records);
+        let indices: Vec<Option<usize>> = indices
+            .map(|(class, record)| Some((*record)? * width + class?))
+            .collect();
+        [
+            Arc::new(names.collect::<StringArray>()) as ArrayRef,
+            elements(tensor, &indices),
+        ]
+    });
+    columns.collect()
+}
+
+/// Lists in lists, one for each record.
+fn nested(tensor: &Tensor, records: &[Option<usize>]) -> ArrayRef {
+    let shape = tensor.shape();
+    let whole = each_dtype!(tensor, array => {
+        let all = in_order(array);
+        ToArrow::array(all.iter().map(Some))
+    });
+    // From the innermost axis outwards: lists of each axis, as many as all axes before it have.
+    let lists = (1..shape.len()).rev().fold(whole, |items, axis| {
+        let count = feed::elements(shape.get(..axis).unwrap_or_default());
+        list(items, count, shape.get(axis).copied().unwrap_or_default())
+    });
+    let indices = records
+        .iter()
+        .map(|record| record.map(|record| record as u64));
+    let indices: arrow_array::UInt64Array = indices.collect();
+    arrow_select::take::take(&lists, &indices, None)
+        .unwrap_or_else(|_| arrow_array::new_null_array(lists.data_type(), records.len()))
+}
+
+/// The elements of an array, row-major.
+fn in_order<T: Clone>(array: &ArrayD<T>) -> Vec<T> {
+    if array.len_of(Axis(0)) == 0 {
+        return Vec::new();
+    }
+    array.iter().cloned().collect()
+}
+
+/// `items` in `count` lists of `size`, in the type that [`column_type`] promises.
+fn list(items: ArrayRef, count: usize, size: usize) -> ArrayRef {
+    let item = Arc::new(Column::new_list_field(items.data_type().clone(), true));
+    let target = DataType::List(Arc::clone(&item));
+    if count.saturating_mul(size) != items.len() || i32::try_from(items.len()).is_err() {
+        return arrow_array::new_null_array(&target, count);
+    }
+    let bounds = OffsetBuffer::from_repeated_length(size, count);
+    match ListArray::try_new(item, bounds, items, None) {
+        Ok(lists) => Arc::new(lists),
+        Err(_) => arrow_array::new_null_array(&target, count),
+    }
+}
+
+/// Rows of a row group: many enough that readers skip and share work by them, few enough to hold.
+const ROW_GROUP_ROWS: usize = 256 * 1024;
+
+/// Bytes in memory after which a row group is written, however few rows it has.
+const ROW_GROUP_BYTES: usize = 64 * 1024 * 1024;
+
+/// Writes record batches into one of the containers.
+pub struct Writer<W: Write + Send> {
+    inner: Inner<W>,
+    schema: SchemaRef,
+    /// What errors call the target.
+    place: String,
+}
+
+enum Inner<W: Write + Send> {
+    Parquet(Box<ArrowWriter<W>>),
+    File(FileWriter<W>),
+    Stream(StreamWriter<W>),
+}
+
+impl<W: Write + Send> Writer<W> {
+    /// Starts the file; `place` is what errors call it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be written, [`Error::Data`] where the container lacks a type.
+    pub fn new(container: Container, schema: SchemaRef, out: W, place: &str) -> Result<Writer<W>> {
+        let failed = |error: &ArrowError| arrow_error(place, error);
+        let inner = match container {
+            Container::Parquet => {
+                let writer =
+                    ArrowWriter::try_new(out, Arc::clone(&schema), Some(properties(&schema)));
+                Inner::Parquet(Box::new(
+                    writer.map_err(|error| parquet_error(place, &error))?,
+                ))
+            }
+            Container::IpcFile => {
+                Inner::File(FileWriter::try_new(out, &schema).map_err(|error| failed(&error))?)
+            }
+            Container::IpcStream => {
+                Inner::Stream(StreamWriter::try_new(out, &schema).map_err(|error| failed(&error))?)
+            }
+        };
+        Ok(Writer {
+            inner,
+            schema,
+            place: place.to_owned(),
+        })
+    }
+
+    /// Writes `rows` rows: the kept columns, then the prediction columns.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Data`] for columns that are not those of the schema.
+    pub fn write(&mut self, columns: Vec<ArrayRef>, rows: usize) -> Result<()> {
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options);
+        let batch = batch.map_err(|error| arrow_error(&self.place, &error))?;
+        let written = match &mut self.inner {
+            Inner::Parquet(writer) => {
+                let written = writer.write(&batch).and_then(|()| {
+                    if writer.in_progress_size() < ROW_GROUP_BYTES {
+                        return Ok(());
+                    }
+                    writer.flush()
+                });
+                return written.map_err(|error| parquet_error(&self.place, &error));
+            }
+            Inner::File(writer) => writer.write(&batch),
+            Inner::Stream(writer) => writer.write(&batch),
+        };
+        written.map_err(|error| arrow_error(&self.place, &error))
+    }
+
+    /// Ends the file, also one without rows, and gives the target back.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn finish(self) -> Result<W> {
+        let place = self.place;
+        match self.inner {
+            Inner::Parquet(writer) => writer
+                .into_inner()
+                .map_err(|error| parquet_error(&place, &error)),
+            Inner::File(writer) => finish_ipc(writer.into_inner(), &place),
+            Inner::Stream(writer) => finish_ipc(writer.into_inner(), &place),
+        }
+    }
+}
+
+fn finish_ipc<W>(out: std::result::Result<W, ArrowError>, place: &str) -> Result<W> {
+    out.map_err(|error| arrow_error(place, &error))
+}
+
+/// zstd at its fastest level: smaller than snappy in about the same time.
+fn properties(schema: &Schema) -> WriterProperties {
+    let level = ZstdLevel::try_new(1).unwrap_or_default();
+    let mut properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(level))
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_statistics_enabled(EnabledStatistics::Chunk);
+    for field in schema.fields() {
+        // Scores hardly repeat: a dictionary of them is thrown away after much work.
+        if matches!(field.data_type(), DataType::Float32 | DataType::Float64) {
+            let path = parquet::schema::types::ColumnPath::new(vec![field.name().clone()]);
+            properties = properties.set_column_dictionary_enabled(path, false);
+        }
+    }
+    properties.build()
+}
+
+fn arrow_error(place: &str, error: &ArrowError) -> Error {
+    match error {
+        ArrowError::IoError(_, source) => Error::io(place, source),
+        _ => Error::data(place, format!("cannot be written: {error}")),
+    }
+}
+
+fn parquet_error(place: &str, error: &ParquetError) -> Error {
+    match error {
+        ParquetError::External(source) => match source.downcast_ref::<std::io::Error>() {
+            Some(source) => Error::io(place, source),
+            None => Error::data(place, format!("cannot be written: {source}")),
+        },
+        _ => Error::data(place, format!("cannot be written: {error}")),
+    }
+}
