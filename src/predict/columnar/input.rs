@@ -7,9 +7,10 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{FieldRef, SchemaRef};
 
-use super::ipc::{IpcFile, IpcStream, slices};
+use super::ipc::{IpcFile, slices};
 use super::parquet::ParquetFile;
 use super::segment::{Opening, Segment};
+use super::stream::IpcStream;
 use super::{Container, damaged, guarded, types, view};
 use crate::batch::feed::{BatchAxis, How};
 use crate::batch::plan::{Header, Plan};

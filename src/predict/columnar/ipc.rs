@@ -1,15 +1,14 @@
-//! Arrow IPC: files, whose record batches are found by their footer, and streams.
+//! Arrow IPC files, whose record batches are found by their footer.
 
-use std::io::{BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
 use arrow_ipc::convert::try_fb_to_schema;
-use arrow_ipc::reader::{FileDecoder, StreamReader, read_footer_length};
-use arrow_ipc::{Block, root_as_footer, root_as_message};
-use arrow_schema::{ArrowError, SchemaRef};
+use arrow_ipc::reader::{FileDecoder, read_footer_length};
+use arrow_ipc::{Block, Message, root_as_footer, root_as_message};
+use arrow_schema::SchemaRef;
 
 use super::disk::Disk;
 use super::segment::Opening;
@@ -25,6 +24,9 @@ pub(super) struct IpcFile {
     batches: Arc<[(Block, u64)]>,
     name: Arc<str>,
 }
+
+/// What messages start with.
+pub(super) const MARK: [u8; 4] = [0xff; 4];
 
 /// Bytes after the footer: its length and the file's mark.
 const TRAILER: u64 = 10;
@@ -148,8 +150,40 @@ fn read(disk: &Disk, block: &Block) -> std::result::Result<Buffer, String> {
     let (start, metadata) = place(block)?;
     let body = usize::try_from(block.bodyLength()).map_err(|_| "a block of no size")?;
     let length = metadata.checked_add(body).ok_or("a block of no size")?;
-    let bytes = disk.bytes(start, length);
-    bytes.map(Buffer::from).map_err(|error| error.to_string())
+    let bytes = disk
+        .bytes(start, length)
+        .map_err(|error| error.to_string())?;
+    check(message(bytes.get(..metadata).unwrap_or_default())?, body)?;
+    Ok(bytes.into())
+}
+
+/// The message that starts with its length, and before it a mark, in files since 2019.
+pub(super) fn message(bytes: &[u8]) -> std::result::Result<Message<'_>, String> {
+    let message = match bytes.get(..4) {
+        Some(mark) if *mark == MARK => bytes.get(8..),
+        _ => bytes.get(4..),
+    };
+    root_as_message(message.unwrap_or_default()).map_err(|error| error.to_string())
+}
+
+/// The buffers of a message must lie in its body: the decoder panics at those that do not.
+pub(super) fn check(message: Message<'_>, body: usize) -> std::result::Result<(), String> {
+    let dictionary = message.header_as_dictionary_batch();
+    let batch = match dictionary {
+        Some(dictionary) => dictionary.data(),
+        None => message.header_as_record_batch(),
+    };
+    let buffers = batch.and_then(|batch| batch.buffers());
+    let fits = |buffer: &arrow_ipc::Buffer| {
+        let end = buffer.offset().checked_add(buffer.length());
+        let in_body = end.is_some_and(|end| usize::try_from(end).is_ok_and(|end| end <= body));
+        buffer.offset() >= 0 && buffer.length() >= 0 && in_body
+    };
+    if buffers.iter().flatten().all(fits) {
+        Ok(())
+    } else {
+        Err("a buffer lies outside of its record batch".to_owned())
+    }
 }
 
 fn place(block: &Block) -> std::result::Result<(u64, usize), String> {
@@ -164,54 +198,9 @@ fn rows(disk: &Disk, block: &Block) -> std::result::Result<u64, String> {
     let bytes = disk
         .bytes(start, length)
         .map_err(|error| error.to_string())?;
-    // The length of the message comes first, and before it a mark, in files since 2019.
-    let message = match bytes.get(..4) {
-        Some([0xff, 0xff, 0xff, 0xff]) => bytes.get(8..),
-        _ => bytes.get(4..),
-    };
-    let message = root_as_message(message.unwrap_or_default());
-    let message = message.map_err(|error| error.to_string())?;
+    let message = message(&bytes)?;
     let batch = message.header_as_record_batch();
     let rows = batch.map(|batch| batch.length());
     rows.and_then(|rows| u64::try_from(rows).ok())
         .ok_or_else(|| "a block that is no record batch".to_owned())
-}
-
-/// An IPC stream.
-pub(super) struct IpcStream {
-    reader: StreamReader<BufReader<Box<dyn Read + Send>>>,
-    name: Arc<str>,
-}
-
-impl IpcStream {
-    /// Reads the schema.
-    pub(super) fn open(source: Box<dyn Read + Send>, name: &str) -> Result<IpcStream> {
-        let reader = StreamReader::try_new(BufReader::new(source), None);
-        Ok(IpcStream {
-            reader: reader.map_err(|error| stream_error(name, &error))?,
-            name: name.into(),
-        })
-    }
-
-    pub(super) fn schema(&self) -> SchemaRef {
-        self.reader.schema()
-    }
-
-    /// The columns `roots` of the next record batch.
-    pub(super) fn next(&mut self, roots: &[usize]) -> Result<Option<RecordBatch>> {
-        let batch = self.reader.next();
-        let batch = batch.map(|batch| batch.and_then(|batch| batch.project(roots)));
-        batch
-            .transpose()
-            .map_err(|error| stream_error(&self.name, &error))
-    }
-}
-
-fn stream_error(name: &str, error: &ArrowError) -> Error {
-    match error {
-        ArrowError::IoError(_, source) if source.kind() != std::io::ErrorKind::UnexpectedEof => {
-            Error::io(name, source)
-        }
-        _ => damaged(name, Container::IpcStream, error),
-    }
 }

@@ -14,6 +14,7 @@ pub mod output;
 
 mod parquet;
 mod segment;
+mod stream;
 mod types;
 mod view;
 
@@ -21,7 +22,9 @@ pub use input::{Block, Reader, Table};
 pub use kept::Cells;
 pub use output::Writer;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::cell::Cell;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Once;
 
 use crate::error::{Error, Result};
 
@@ -78,9 +81,29 @@ fn damaged(name: &str, container: Container, text: impl std::fmt::Display) -> Er
     )
 }
 
+thread_local! {
+    /// Whether the thread is in a decoder whose panics are caught.
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
 /// Does `job`; a panic of a decoder that a hostile file drove into a corner becomes an error.
 fn guarded<T>(name: &str, container: Container, job: impl FnOnce() -> Result<T>) -> Result<T> {
+    static QUIET: Once = Once::new();
+    QUIET.call_once(|| {
+        // What is caught and told as an error must not be told as a panic before.
+        let hook = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !GUARDED.get() {
+                hook(info);
+            }
+        }));
+    });
+    GUARDED.set(true);
     // The state that a panic leaves behind is never looked at again.
-    catch_unwind(AssertUnwindSafe(job))
-        .unwrap_or_else(|_| Err(damaged(name, container, "its parts contradict each other")))
+    let done = panic::catch_unwind(AssertUnwindSafe(job));
+    GUARDED.set(false);
+    done.unwrap_or_else(|_| Err(damaged(name, container, "its parts contradict each other")))
 }
+
+#[cfg(test)]
+mod tests;

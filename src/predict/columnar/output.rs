@@ -69,6 +69,9 @@ pub fn text_array<'c>(
 /// # Errors
 /// [`Error::Data`] where Arrow has no such row, or cannot pick from the type.
 pub fn pick(array: &ArrayRef, rows: &[usize]) -> Result<ArrayRef> {
+    if let Some(row) = rows.iter().find(|row| **row >= array.len()) {
+        return Err(Error::data("", format!("there is no row {row}")));
+    }
     let indices = rows.iter().map(|row| *row as u64);
     let indices = arrow_array::UInt64Array::from_iter_values(indices);
     arrow_select::take::take(array, &indices, None)

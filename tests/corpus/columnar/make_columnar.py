@@ -52,10 +52,17 @@ def table() -> pa.Table:
 def as_json(value):
     if isinstance(value, float):
         return value if np.isfinite(value) else None
-    if isinstance(value, (dt.date, decimal.Decimal)):
-        return str(value)
+    if isinstance(value, dt.datetime):
+        return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    if isinstance(value, decimal.Decimal):
+        return float(value)
     if isinstance(value, bytes):
-        return value.hex()
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return value.hex()
     if isinstance(value, list):
         return [as_json(item) for item in value]
     if isinstance(value, dict):
