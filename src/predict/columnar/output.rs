@@ -418,3 +418,141 @@ fn parquet_error(place: &str, error: &ParquetError) -> Error {
         _ => Error::data(place, format!("cannot be written: {error}")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::builder::{Int32Builder, ListBuilder};
+    use arrow_array::{Float32Array, Int64Array};
+    use ndarray::array;
+
+    use super::*;
+    use crate::batch::columns::{Layout, Wanted};
+    use crate::batch::feed::BatchAxis;
+    use crate::model::signature::{Port, Signature, ValueType};
+    use crate::model::tensor::Value;
+
+    fn layout(values: &[(&str, Tensor)], wanted: &Wanted) -> Layout {
+        let port = |(name, tensor): &(&str, Tensor)| Port {
+            name: (*name).to_owned(),
+            kind: ValueType::Tensor {
+                dtype: tensor.dtype(),
+                shape: None,
+            },
+            classes: None,
+        };
+        let signature = Signature {
+            outputs: values.iter().map(port).collect(),
+            ..Signature::default()
+        };
+        let tensors: Vec<Value> = values
+            .iter()
+            .map(|(_, tensor)| Value::Tensor(tensor.clone()))
+            .collect();
+        let again = || Ok(tensors.clone());
+        Layout::new(&signature, &tensors, 2, BatchAxis::Free, wanted, again).expect("a layout")
+    }
+
+    #[test]
+    fn fields_become_columns_of_their_types() {
+        let outputs = [
+            ("label", Tensor::Int64(array![7, 8].into_dyn())),
+            (
+                "score",
+                Tensor::Float32(array![[0.25, 0.75], [0.5, 0.5]].into_dyn()),
+            ),
+            ("box", Tensor::Int32(array![[[1, 2]], [[3, 4]]].into_dyn())),
+            (
+                "word",
+                Tensor::String(array!["a".to_owned(), String::new()].into_dyn()),
+            ),
+            (
+                "half",
+                Tensor::Float16(array![f16::ONE, f16::NAN].into_dyn()),
+            ),
+        ];
+        let layout = layout(&outputs, &Wanted::default());
+        let tensors = outputs.map(|(_, tensor)| tensor);
+        let schema = schema(&[text_field("id")], &layout.fields, &tensors);
+        let columns: Vec<String> = schema
+            .fields()
+            .iter()
+            .map(|field| format!("{} {}", field.name(), field.data_type()))
+            .collect();
+        assert_eq!(
+            columns,
+            [
+                "id Utf8",
+                "label Int64",
+                "score_0 Float32",
+                "score_1 Float32",
+                "box List(List(Int32))",
+                "word Utf8",
+                "half Float16",
+            ]
+        );
+        let arrays = arrays(&layout.fields, &tensors, &[Some(1), None]);
+        let types: Vec<&DataType> = arrays.iter().map(|array| array.data_type()).collect();
+        let promised: Vec<&DataType> = schema
+            .fields()
+            .iter()
+            .skip(1)
+            .map(|field| field.data_type())
+            .collect();
+        assert_eq!(types, promised);
+        let labels: ArrayRef = Arc::new(Int64Array::from(vec![Some(8), None]));
+        let scores: ArrayRef = Arc::new(Float32Array::from(vec![Some(0.5), None]));
+        assert_eq!((&arrays[0], &arrays[1]), (&labels, &scores));
+        let mut boxes = ListBuilder::new(ListBuilder::new(Int32Builder::new()));
+        boxes.values().append_value([Some(3), Some(4)]);
+        boxes.append(true);
+        boxes.append_null();
+        let boxes: ArrayRef = Arc::new(boxes.finish());
+        assert_eq!(&arrays[3], &boxes);
+        assert!(arrays.iter().all(|array| array.is_null(1)));
+    }
+
+    #[test]
+    fn an_axis_of_no_size_is_a_list_of_nothing() {
+        let outputs = [("box", Tensor::Int32(ArrayD::zeros(vec![2, 0, 3])))];
+        let layout = layout(&outputs, &Wanted::default());
+        let tensors = outputs.map(|(_, tensor)| tensor);
+        let arrays = arrays(&layout.fields, &tensors, &[Some(0), Some(1)]);
+        let mut boxes = ListBuilder::new(ListBuilder::new(Int32Builder::new()));
+        boxes.append(true);
+        boxes.append(true);
+        let boxes: ArrayRef = Arc::new(boxes.finish());
+        assert_eq!(&arrays[0], &boxes);
+    }
+
+    #[test]
+    fn the_best_classes_are_pairs_of_columns() {
+        let outputs = [(
+            "score",
+            Tensor::Float32(array![[0.25, 0.75], [0.625, 0.375]].into_dyn()),
+        )];
+        let wanted = Wanted {
+            classes: Some(vec!["no".to_owned(), "yes".to_owned()]),
+            top: Some(1),
+            ..Wanted::default()
+        };
+        let layout = layout(&outputs, &wanted);
+        let tensors = outputs.map(|(_, tensor)| tensor);
+        let schema = schema(&[], &layout.fields, &tensors);
+        let names: Vec<&String> = schema.fields().iter().map(|field| field.name()).collect();
+        assert_eq!(names, ["score_top1", "score_top1_score"]);
+        let arrays = arrays(&layout.fields, &tensors, &[Some(0), Some(1), None]);
+        let classes: ArrayRef = Arc::new(StringArray::from(vec![Some("yes"), Some("no"), None]));
+        let scores: ArrayRef = Arc::new(Float32Array::from(vec![Some(0.75), Some(0.625), None]));
+        assert_eq!(arrays, [classes, scores]);
+    }
+
+    #[test]
+    fn a_writer_takes_the_columns_of_its_schema_alone() {
+        let schema = schema(&[text_field("id")], &[], &[]);
+        let mut writer =
+            Writer::new(Container::Parquet, schema, Vec::new(), "out").expect("a writer");
+        let ints: ArrayRef = Arc::new(Int64Array::from(vec![1]));
+        let error = writer.write(vec![ints], 1).expect_err("another type");
+        assert!(error.to_string().starts_with("out: cannot be written: "));
+    }
+}

@@ -3,8 +3,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array};
-use arrow_schema::{DataType, Field as Column};
-use half::f16;
+use arrow_schema::DataType;
 use ndarray::{ArrayD, array};
 use serde_json::Value;
 
@@ -414,7 +413,6 @@ fn rows_are_picked_and_texts_are_checked() {
         output::text_array([Some(&b"a"[..]), Some(b"\xff")]).unwrap_err(),
         1
     );
-    let _ = (Column::new("c", DataType::Utf8, true), f16::ONE);
 }
 
 #[test]
