@@ -92,6 +92,16 @@ struct Notes {
     missing: Missing,
 }
 
+/// The columns that feed the model, by their numbers; the others need not be read for it.
+pub fn fed(plan: &Plan) -> impl Iterator<Item = usize> {
+    let sources = plan.feeds.iter().flat_map(|feed| match &feed.how {
+        How::Cells { sources, .. } => sources.as_slice(),
+        How::List { source, .. } => std::slice::from_ref(source),
+        How::Once(_) => &[],
+    });
+    sources.filter_map(|source| source.column)
+}
+
 /// Encodes `rows` of `columns`, one for each of the plan's columns.
 ///
 /// Groups are cut as [`super::encode::Encoder`] cuts them: fixed batches are padded with their last

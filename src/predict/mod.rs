@@ -7,12 +7,14 @@
 #[cfg(feature = "columnar")]
 pub mod columnar;
 pub mod cut;
+pub mod disk;
 pub mod explain;
 pub mod feeder;
 pub mod first;
 pub mod format;
 pub mod hint;
 pub mod interrupt;
+pub mod numpy;
 pub mod object;
 pub mod opened;
 pub mod options;

@@ -12,9 +12,9 @@ use super::parquet::ParquetFile;
 use super::segment::{Opening, Segment};
 use super::stream::IpcStream;
 use super::{Container, damaged, guarded, types, view};
-use crate::batch::feed::{BatchAxis, How};
+use crate::batch::feed::BatchAxis;
 use crate::batch::plan::{Header, Plan};
-use crate::batch::typed::{Column, Values};
+use crate::batch::typed::{self, Column, Values, fed};
 use crate::error::{Error, Result};
 
 /// Bytes that a block's columns should stay below, whatever rows were asked for.
@@ -200,7 +200,7 @@ impl Reader {
     /// # Errors
     /// [`Error::Data`] for a column that is to feed the model and holds structs or the like.
     pub fn start(&mut self, plan: &Plan, rows: usize, first_row: u64) -> Result<()> {
-        let fed = fed(plan);
+        let fed: Vec<usize> = fed(plan).collect();
         for column in &fed {
             let field = self.schema.fields().get(*column);
             let what = field.and_then(|field| types::unfeedable(field.data_type()));
@@ -381,16 +381,6 @@ impl Open {
     }
 }
 
-/// The columns that feed the model.
-fn fed(plan: &Plan) -> Vec<usize> {
-    let columns = plan.feeds.iter().flat_map(|feed| match &feed.how {
-        How::Cells { sources, .. } => sources.iter().filter_map(|source| source.column).collect(),
-        How::List { source, .. } => source.column.into_iter().collect(),
-        How::Once(_) => Vec::new(),
-    });
-    columns.collect()
-}
-
 impl Block {
     /// Decodes the block, on whatever thread scores it.
     ///
@@ -414,7 +404,7 @@ impl Block {
             damaged(name, self.container, text)
         })?;
         let mut fed = vec![None; plan.columns.len()];
-        for column in self::fed(plan) {
+        for column in typed::fed(plan) {
             let place = self.places.get(column).copied().flatten();
             let array = place.and_then(|place| batch.columns().get(place));
             if let (Some(slot), Some(array)) = (fed.get_mut(column), array) {

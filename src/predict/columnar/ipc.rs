@@ -10,10 +10,10 @@ use arrow_ipc::reader::{FileDecoder, read_footer_length};
 use arrow_ipc::{Block, Message, root_as_footer, root_as_message};
 use arrow_schema::SchemaRef;
 
-use super::disk::Disk;
 use super::segment::Opening;
 use super::{Container, damaged};
 use crate::error::{Error, Result};
+use crate::predict::disk::Disk;
 
 /// An open IPC file; clones share it.
 #[derive(Clone)]

@@ -12,10 +12,10 @@ use parquet::arrow::arrow_reader::{
 use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
 
-use super::disk::Disk;
 use super::segment::Opening;
 use super::{Container, damaged};
 use crate::error::{Error, Result};
+use crate::predict::disk::Disk;
 
 /// An open Parquet file; clones share it.
 #[derive(Clone)]
