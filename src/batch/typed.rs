@@ -7,9 +7,12 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::cell::{CellRules, Reason};
 use super::encode::{Fault, Group, Missing};
-use super::feed::{BatchAxis, How};
+use super::feed::{BatchAxis, Feed, How, Source};
 use super::plan::Plan;
+use crate::model::dtype::Dtype;
+use crate::model::tensor::Tensor;
 
 mod copy;
 mod fill;
@@ -123,6 +126,99 @@ pub fn encode(plan: &Plan, columns: &[Column<'_>], rows: Range<usize>) -> Encode
         groups: groups(plan, filled, records),
         faults: faults.into_iter().collect(),
         missing: notes.missing,
+    }
+}
+
+/// `rows` of a column as one tensor of the type it has: kept columns for containers of arrays.
+///
+/// Dates and decimals become their text.
+///
+/// # Errors
+/// The first row without a value where the type has none for it, and the first list whose shape is
+/// not that of the lists before it.
+pub fn tensor(
+    name: &str,
+    column: Column<'_>,
+    rows: Range<usize>,
+) -> Result<Tensor, (usize, Fault)> {
+    let (dtype, rank) = column.values.natural();
+    let source = Source {
+        name: name.to_owned(),
+        column: Some(0),
+        fill: None,
+    };
+    let dims = vec![None; rank];
+    let how = match rank {
+        0 => How::Cells {
+            sources: vec![source],
+            dims: Vec::new(),
+        },
+        _ => How::List { source, dims },
+    };
+    let plan = Plan {
+        columns: vec![name.to_owned()],
+        feeds: vec![Feed {
+            input: name.to_owned(),
+            dtype,
+            how,
+        }],
+        unused: Vec::new(),
+        kept: Vec::new(),
+        batch: BatchAxis::Free,
+        cells: CellRules::default(),
+    };
+    let first = rows.start;
+    let mut encoded = encode(&plan, &[column], rows);
+    if let Some(fault) = encoded.faults.into_iter().next() {
+        return Err(fault);
+    }
+    let records = encoded.groups.first().map_or(0, |group| group.records);
+    let mut inputs = match encoded.groups.len() {
+        0 | 1 => encoded
+            .groups
+            .pop()
+            .map(|group| group.inputs)
+            .unwrap_or_default(),
+        _ => Vec::new(),
+    };
+    match inputs.pop() {
+        Some(tensor) => Ok(tensor),
+        None if records == 0 => Ok(Tensor::zeros(dtype, &vec![0; rank + 1])),
+        None => Err((
+            first + records,
+            Fault {
+                column: name.to_owned(),
+                reason: Reason::WrongShape,
+                expected: "lists of one shape".to_owned(),
+                found: "one that differs".to_owned(),
+            },
+        )),
+    }
+}
+
+impl Values<'_> {
+    /// The element type that holds the values as they are, and how deep their lists are.
+    fn natural(&self) -> (Dtype, usize) {
+        let dtype = match self {
+            Values::Int8(_) => Dtype::Int8,
+            Values::Int16(_) => Dtype::Int16,
+            Values::Int32(_) => Dtype::Int32,
+            Values::Int64(_) => Dtype::Int64,
+            Values::Uint8(_) => Dtype::Uint8,
+            Values::Uint16(_) => Dtype::Uint16,
+            Values::Uint32(_) => Dtype::Uint32,
+            Values::Uint64(_) => Dtype::Uint64,
+            Values::Float16(_) => Dtype::Float16,
+            Values::Float32(_) => Dtype::Float32,
+            Values::Float64(_) => Dtype::Float64,
+            Values::Bool(_) => Dtype::Bool,
+            Values::List { items, .. } => {
+                let (dtype, rank) = items.values.natural();
+                return (dtype, rank + 1);
+            }
+            _ => Dtype::String,
+        };
+        (dtype, 0)
     }
 }
 

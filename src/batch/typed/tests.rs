@@ -2,11 +2,7 @@ use half::{bf16, f16};
 use ndarray::array;
 
 use super::*;
-use crate::batch::cell::{CellRules, Reason};
 use crate::batch::encode::Encoder;
-use crate::batch::feed::{Feed, Source};
-use crate::model::dtype::Dtype;
-use crate::model::tensor::Tensor;
 
 fn source(column: usize) -> Source {
     Source {
@@ -93,12 +89,8 @@ macro_rules! tensor {
 }
 
 #[test]
-fn numbers_become_the_dtype_exactly_or_not_at_all() {
-    use Values::{Bool, Float16, Float32, Float64, Int8, Int64, Uint64};
-    let yes = Bits {
-        bytes: &[1],
-        offset: 0,
-    };
+fn numbers_become_integers_exactly_or_not_at_all() {
+    use Values::{Float32, Float64, Int8, Int64, Uint64};
     for (case, found, expected) in [
         (
             "3.0 is an integer",
@@ -145,6 +137,15 @@ fn numbers_become_the_dtype_exactly_or_not_at_all() {
             one(Dtype::Int64, Int64(&[9_007_199_254_740_993])),
             tensor!(Int64, 9_007_199_254_740_993),
         ),
+    ] {
+        assert_eq!(found, expected, "{case}");
+    }
+}
+
+#[test]
+fn numbers_become_floats_by_one_rounding() {
+    use Values::{Float16, Float32, Float64, Int64};
+    for (case, found, expected) in [
         (
             "0.1 is rounded",
             one(Dtype::Float32, Float64(&[0.1])),
@@ -180,6 +181,19 @@ fn numbers_become_the_dtype_exactly_or_not_at_all() {
             one(Dtype::Bfloat16, Int64(&[3])),
             tensor!(Bfloat16, bf16::from_f32(3.0)),
         ),
+    ] {
+        assert_eq!(found, expected, "{case}");
+    }
+}
+
+#[test]
+fn booleans_are_0_and_1_and_structs_are_nothing() {
+    use Values::{Bool, Float64, Int8, Uint64};
+    let yes = Bits {
+        bytes: &[1],
+        offset: 0,
+    };
+    for (case, found, expected) in [
         (
             "true is 1",
             one(Dtype::Float32, Bool(yes)),
@@ -422,4 +436,80 @@ fn a_part_of_the_rows_is_encoded_alone() {
     );
     let none = encode(&plan, &[full(Values::Int64(&[]))], 0..0);
     assert!(none.groups.is_empty() && none.faults.is_empty());
+}
+
+#[test]
+fn values_are_written_as_csv_cells_and_as_json() {
+    let items = [1, 2, 3];
+    let floats = [0.1, f32::NAN, f32::NEG_INFINITY];
+    let words = ["a,b", "", "x"];
+    let bytes: [&[u8]; 3] = [b"\xe4", b"", b"x"];
+    let columns = [
+        (
+            full(Values::Float32(&floats)),
+            ["0.1", "", "-inf"],
+            ["0.1", "null", "null"],
+        ),
+        (
+            gaps(Values::Int64(&[1, 2, 3]), &[0b101]),
+            ["1", "", "3"],
+            ["1", "null", "3"],
+        ),
+        (
+            full(text(&words)),
+            ["\"a,b\"", "", "x"],
+            ["\"a,b\"", "\"\"", "\"x\""],
+        ),
+        (
+            full(lists(full(Values::Int8(&items)), &[2, 2, 3])),
+            ["\"[1,2]\"", "[]", "[3]"],
+            ["[1,2]", "[]", "[3]"],
+        ),
+        (
+            full(Values::Moment(Box::new(|_| "2024-02-29".to_owned()))),
+            ["2024-02-29"; 3],
+            ["\"2024-02-29\""; 3],
+        ),
+        (
+            full(Values::Text(Box::new(|row| bytes[row]))),
+            ["\u{fffd}", "", "x"],
+            ["\"ä\"", "\"\"", "\"x\""],
+        ),
+    ];
+    for (column, cells, members) in columns {
+        for (row, (cell, member)) in cells.iter().zip(members).enumerate() {
+            let (mut csv, mut json) = (Vec::new(), Vec::new());
+            column.csv(&mut csv, row, b',');
+            column.json(&mut json, row);
+            assert_eq!(String::from_utf8_lossy(&csv), *cell);
+            assert_eq!(String::from_utf8_lossy(&json), member);
+        }
+    }
+}
+
+#[test]
+fn a_column_alone_is_a_tensor_of_its_type() {
+    let ints = full(Values::Int16(&[1, 2, 3]));
+    assert_eq!(
+        tensor("c", ints, 1..3),
+        Ok(Tensor::Int16(array![2, 3].into_dyn()))
+    );
+    let items = [1, 2, 3, 4];
+    let pairs = || full(lists(full(Values::Int8(&items)), &[2, 4]));
+    let expected = Tensor::Int8(array![[1, 2], [3, 4]].into_dyn());
+    assert_eq!(tensor("c", pairs(), 0..2), Ok(expected));
+    assert_eq!(
+        tensor("c", pairs(), 0..0).map(|none| none.shape().to_vec()),
+        Ok(vec![0, 0])
+    );
+    let ragged = full(lists(full(Values::Int8(&items)), &[1, 4]));
+    assert_eq!(tensor("c", ragged, 0..2).map_err(|(row, _)| row), Err(1));
+    let gap = gaps(
+        Values::Bool(Bits {
+            bytes: &[1],
+            offset: 0,
+        }),
+        &[0b01],
+    );
+    assert_eq!(tensor("c", gap, 0..2).map_err(|(row, _)| row), Err(1));
 }

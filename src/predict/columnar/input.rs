@@ -8,7 +8,7 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{FieldRef, SchemaRef};
 
 use super::ipc::{IpcFile, slices};
-use super::parquet::ParquetFile;
+use super::parquet_file::ParquetFile;
 use super::segment::{Opening, Segment};
 use super::stream::IpcStream;
 use super::{Container, damaged, guarded, types, view};

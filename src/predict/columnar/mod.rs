@@ -12,7 +12,7 @@ mod ipc;
 mod kept;
 pub mod output;
 
-mod parquet;
+mod parquet_file;
 mod segment;
 mod stream;
 mod types;
@@ -21,6 +21,7 @@ mod view;
 pub use input::{Block, Reader, Table};
 pub use kept::Cells;
 pub use output::Writer;
+pub use view::{column, flat};
 
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};

@@ -97,18 +97,31 @@ pub fn arrays(fields: &[Field], tensors: &[Tensor], records: &[Option<usize>]) -
         .collect()
 }
 
+/// The column that holds `tensor`, `[rows, ...]`: arrays of NumPy that are passed through.
+pub fn tensor_field(name: &str, tensor: &Tensor) -> FieldRef {
+    Arc::new(Column::new(name, nested_type(tensor), true))
+}
+
+/// The rows `records` of `tensor`, `[rows, ...]`, as one array.
+pub fn tensor_array(tensor: &Tensor, records: &[Option<usize>]) -> ArrayRef {
+    nested(tensor, records)
+}
+
 fn column_type(field: &Field, tensor: &Tensor, position: usize) -> DataType {
     match &field.form {
-        Form::Top { .. } if position % 2 == 0 => DataType::Utf8,
-        Form::Nested | Form::Unknown => {
-            let sizes = tensor.shape().iter().skip(1);
-            // Sizes may differ from run to run, so the lists are of any length.
-            sizes.fold(element_type(tensor.dtype()), |item, _| {
-                DataType::List(Arc::new(Column::new_list_field(item, true)))
-            })
-        }
+        Form::Top { .. } if position.is_multiple_of(2) => DataType::Utf8,
+        Form::Nested | Form::Unknown => nested_type(tensor),
         _ => element_type(tensor.dtype()),
     }
+}
+
+/// One value for each row, or lists as deep as a row has axes.
+fn nested_type(tensor: &Tensor) -> DataType {
+    let sizes = tensor.shape().iter().skip(1);
+    // Sizes may differ from run to run, so the lists are of any length.
+    sizes.fold(element_type(tensor.dtype()), |item, _| {
+        DataType::List(Arc::new(Column::new_list_field(item, true)))
+    })
 }
 
 fn element_type(dtype: Dtype) -> DataType {
@@ -522,6 +535,20 @@ mod tests {
         boxes.append(true);
         let boxes: ArrayRef = Arc::new(boxes.finish());
         assert_eq!(&arrays[0], &boxes);
+    }
+
+    #[test]
+    fn arrays_of_numpy_become_columns() {
+        let tensor = Tensor::Bool(array![[true], [false]].into_dyn());
+        assert_eq!(
+            tensor_field("c", &tensor).data_type().to_string(),
+            "List(Boolean)"
+        );
+        let column = tensor_array(&tensor, &[Some(1)]);
+        assert_eq!(
+            (column.len(), column.data_type()),
+            (1, tensor_field("c", &tensor).data_type())
+        );
     }
 
     #[test]

@@ -353,7 +353,6 @@ fn a_file_with_turned_bytes_is_an_error_or_other_values() {
             }
         }
     }
-    eprintln!("{read} {refused} {cornered}");
     // The few panics that are left in arrow are caught.
     assert!(
         read > 100 && refused > 100 && cornered < 10,

@@ -18,7 +18,7 @@ use crate::batch::typed::{Bits, Column, Values};
 /// `array` without dictionaries, runs and named time zones, which views do not know.
 ///
 /// Named zones become UTC: their tables would be a megabyte of this program, and the moment stays.
-pub(super) fn flat(array: &ArrayRef) -> ArrayRef {
+pub fn flat(array: &ArrayRef) -> ArrayRef {
     let data_type = array.data_type();
     let target = match types::plain(data_type) {
         Some(values) => values.clone(),
@@ -83,7 +83,7 @@ fn in_zone(array: &ArrayRef, unit: TimeUnit, zone: &str) -> ArrayRef {
 }
 
 /// The values of `array`, which [`flat`] made.
-pub(super) fn column(array: &dyn Array) -> Column<'_> {
+pub fn column(array: &dyn Array) -> Column<'_> {
     let valid = array.nulls().map(|nulls| Bits {
         bytes: nulls.validity(),
         offset: nulls.offset(),
@@ -214,10 +214,11 @@ fn lists(array: &dyn Array) -> Values<'_> {
     }
 }
 
-/// The items of each row of an array of lists.
-pub(super) fn list_items(
-    array: &dyn Array,
-) -> Option<(&ArrayRef, Box<dyn Fn(usize) -> Range<usize> + '_>)> {
+/// Where the items of a row start and end.
+type Bounds<'a> = Box<dyn Fn(usize) -> Range<usize> + 'a>;
+
+/// The items of all rows of an array of lists, and those of each.
+pub(super) fn list_items(array: &dyn Array) -> Option<(&ArrayRef, Bounds<'_>)> {
     let items = match array.data_type() {
         DataType::List(_) => array.as_list::<i32>().values(),
         DataType::LargeList(_) => array.as_list::<i64>().values(),
