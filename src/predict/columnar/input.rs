@@ -8,6 +8,7 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{FieldRef, SchemaRef};
 
 use super::ipc::{IpcFile, slices};
+use super::kept::Cells;
 use super::parquet_file::ParquetFile;
 use super::segment::{Opening, Segment};
 use super::stream::IpcStream;
@@ -456,11 +457,15 @@ impl Table {
             .collect()
     }
 
-    /// Row `row` of the plan's columns for people: a rejects file shows the record.
-    pub fn column(&self, plan: &Plan, name: &str) -> Option<ArrayRef> {
-        let column = plan.columns.iter().position(|column| column == name)?;
-        let place = self.places.get(column).copied().flatten()?;
-        self.batch.columns().get(place).map(Arc::clone)
+    /// All columns that were read, as text: a rejects file shows the whole record.
+    pub fn record(&self) -> Cells {
+        let schema = self.batch.schema();
+        let names: Vec<&str> = schema
+            .fields()
+            .iter()
+            .map(|field| field.name().as_str())
+            .collect();
+        Cells::new(&names, self.batch.columns())
     }
 }
 

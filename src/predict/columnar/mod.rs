@@ -17,11 +17,12 @@ mod segment;
 mod stream;
 mod types;
 mod view;
+mod writer;
 
 pub use input::{Block, Reader, Table};
 pub use kept::Cells;
-pub use output::Writer;
 pub use view::{column, flat};
+pub use writer::Writer;
 
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};

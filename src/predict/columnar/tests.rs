@@ -428,3 +428,22 @@ fn containers_are_known_by_name_and_by_start() {
     assert_eq!(Container::of_name("a.csv"), None);
     assert_eq!(Container::of_start(b"id,age"), None);
 }
+
+#[test]
+fn a_rejected_record_is_shown_with_all_that_was_read() {
+    let mut reader = open("groups.parquet");
+    let plan = plan(
+        &reader,
+        vec![(Dtype::Int64, cells(&reader, &["i8", "dict"]))],
+    );
+    let plan = Plan {
+        kept: vec![0],
+        ..plan
+    };
+    reader.start(&plan, 100, 1).expect("a start");
+    let block = reader.next_block().expect("a block").expect("rows");
+    let table = block.decode(&plan).expect("a table");
+    let mut text = Vec::new();
+    table.record().json(&mut text, 0);
+    assert_eq!(text, b"\"f32\":1.5,\"i8\":127,\"dict\":\"blue\",");
+}

@@ -7,6 +7,7 @@
 
 mod header;
 pub mod input;
+mod literal;
 pub mod output;
 mod values;
 mod zipped;
