@@ -238,6 +238,15 @@ impl<'f, 'c: 'f> Filler<'f, 'c, '_> {
                 .ok_or(Reason::Missing),
             rules: self.rules,
         };
+        if let [run] = self.runs
+            && let Some(column) = self.column(source)
+            && let Some(dense) = Dense::of(column, run.clone(), dims)
+            && let Some((all, missing)) = dense.copy(&making)
+        {
+            self.notes.missing.cells += missing;
+            self.notes.missing.nan += missing;
+            return (all, vec![(dense.shape, run.len())]);
+        }
         for row in self.runs.iter().cloned().flatten() {
             records += 1;
             let start = all.len();
@@ -262,6 +271,64 @@ impl<'f, 'c: 'f> Filler<'f, 'c, '_> {
             }
         }
         (all, shapes)
+    }
+}
+
+/// Lists of one shape that lie one after the other, as those of a matrix do: copied as one.
+struct Dense<'d, 'c> {
+    items: &'d Column<'c>,
+    range: Range<usize>,
+    shape: Vec<usize>,
+}
+
+impl<'d, 'c> Dense<'d, 'c> {
+    /// The items of `rows`, where their lists are such; a record's own fault needs the other way.
+    fn of(
+        column: &'d Column<'c>,
+        rows: Range<usize>,
+        dims: &[Option<usize>],
+    ) -> Option<Dense<'d, 'c>> {
+        let Values::List { items, bounds } = &column.values else {
+            return None;
+        };
+        let (dim, dims) = dims.split_first()?;
+        let first = bounds(rows.clone().next()?);
+        let size = first.len();
+        if column.valid.is_some() || size == 0 || dim.is_some_and(|dim| dim != size) {
+            return None;
+        }
+        let mut range = first;
+        for row in rows.skip(1) {
+            let next = bounds(row);
+            if next.start != range.end || next.len() != size {
+                return None;
+            }
+            range.end = next.end;
+        }
+        if dims.is_empty() {
+            let is_deeper = matches!(items.values, Values::List { .. });
+            return (!is_deeper).then(|| Dense {
+                items,
+                range,
+                shape: vec![size],
+            });
+        }
+        let mut below = Dense::of(items, range, dims)?;
+        below.shape.insert(0, size);
+        Some(below)
+    }
+
+    /// All elements, and how many are missing; `None` where one is at fault.
+    fn copy<T: Target>(&self, making: &Making<'_, T>) -> Option<(Vec<T>, u64)> {
+        let mut all = vec![T::default(); self.range.len()];
+        let mut outcome = Outcome::default();
+        let lane = Lane {
+            elements: all.as_mut_slice(),
+            width: 1,
+            at: 0,
+        };
+        copy(self.items, self.range.clone(), making, lane, &mut outcome);
+        outcome.faults.is_empty().then_some((all, outcome.missing))
     }
 }
 

@@ -375,6 +375,42 @@ fn lists_become_tensors_and_ragged_ones_start_a_group() {
     assert_eq!(reasons, [Reason::NotAList, Reason::Missing]);
 }
 
+/// Lists that lie one after the other are copied as one; a fault among them is still its row's.
+#[test]
+fn dense_lists_keep_their_faults_and_gaps() {
+    let plan = plan(
+        vec![(
+            Dtype::Float32,
+            How::List {
+                source: source(0),
+                dims: vec![Some(2)],
+            },
+        )],
+        BatchAxis::Fixed(2),
+    );
+    let items = [1.0, 2.0, 1e39, 4.0, 5.0, 6.0];
+    let column = || full(lists(full(Values::Float64(&items)), &[2, 4, 6]));
+    let encoded = encode(&plan, &[column()], 0..3);
+    let rows: Vec<usize> = encoded.faults.iter().map(|(row, _)| *row).collect();
+    assert_eq!(rows, [1]);
+    let expected = Tensor::Float32(array![[1.0, 2.0], [5.0, 6.0]].into_dyn());
+    assert_eq!(encoded.groups[0].inputs, [expected]);
+    let encoded = encode(&plan, &[column()], 2..3);
+    let padded = Tensor::Float32(array![[5.0, 6.0], [5.0, 6.0]].into_dyn());
+    assert_eq!(
+        (encoded.groups[0].records, &encoded.groups[0].inputs[0]),
+        (1, &padded)
+    );
+    let gappy = full(lists(
+        gaps(Values::Float64(&items), &[0b01_1011]),
+        &[2, 4, 6],
+    ));
+    let encoded = encode(&plan, &[gappy], 0..3);
+    assert_eq!(encoded.faults, []);
+    assert_eq!(encoded.missing, Missing { cells: 2, nan: 2 });
+    assert_eq!(encoded.groups.len(), 2);
+}
+
 #[test]
 fn a_list_of_one_feeds_a_single_cell() {
     let items = [1.0, 2.0, 3.0];

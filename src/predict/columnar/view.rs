@@ -84,7 +84,8 @@ fn in_zone(array: &ArrayRef, unit: TimeUnit, zone: &str) -> ArrayRef {
 
 /// The values of `array`, which [`flat`] made.
 pub fn column(array: &dyn Array) -> Column<'_> {
-    let valid = array.nulls().map(|nulls| Bits {
+    let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0);
+    let valid = nulls.map(|nulls| Bits {
         bytes: nulls.validity(),
         offset: nulls.offset(),
     });
