@@ -162,6 +162,20 @@ fn text(array: &ArrayRef) -> (Style, Write) {
         DataType::Struct(_) => structs(array),
         DataType::Map(_, _) => maps(array),
         DataType::Dictionary(_, _) => dictionary(array),
+        DataType::Utf8 => {
+            let texts = array.as_string::<i32>().clone();
+            let write = move |out: &mut Vec<u8>, row| {
+                out.extend_from_slice(texts.value(row).as_bytes());
+            };
+            (Style::Quoted, Box::new(write))
+        }
+        DataType::Utf8View => {
+            let texts = array.as_string_view().clone();
+            let write = move |out: &mut Vec<u8>, row| {
+                out.extend_from_slice(texts.value(row).as_bytes());
+            };
+            (Style::Quoted, Box::new(write))
+        }
         _ if view::bytes(array).is_some() => bytes(array),
         _ if view::list_items(array).is_some() => lists(array),
         _ => (Style::Quoted, formatted(array)),
@@ -211,6 +225,11 @@ fn bytes(array: &ArrayRef) -> (Style, Write) {
 fn formatted(array: &ArrayRef) -> Write {
     use std::io::Write as _;
     let array = flat(array);
+    // All at once is several times as fast as a formatter for each value.
+    if let Ok(texts) = arrow_cast::cast(&array, &DataType::Utf8) {
+        let texts = texts.as_string::<i32>().clone();
+        return Box::new(move |out, row| out.extend_from_slice(texts.value(row).as_bytes()));
+    }
     Box::new(move |out, row| {
         if let Ok(formatter) = ArrayFormatter::try_new(&array, &FORMAT) {
             // Writing into memory cannot fail; a moment beyond the calendar has no text.
@@ -220,13 +239,23 @@ fn formatted(array: &ArrayRef) -> Write {
 }
 
 fn lists(array: &ArrayRef) -> (Style, Write) {
-    let items = view::list_items(array).map(|(items, _)| Text::new(&flat(items)));
-    let array = Arc::clone(array);
-    let write = move |out: &mut Vec<u8>, row| {
-        let range = view::list_items(&array).map_or(0..0, |(_, bounds)| bounds(row));
+    let ranges: Vec<Range<usize>> = match view::list_items(array) {
+        Some((_, bounds)) => (0..array.len()).map(bounds).collect(),
+        None => Vec::new(),
+    };
+    let used = ranges.iter().filter(|range| !range.is_empty());
+    let start = used.clone().map(|range| range.start).min().unwrap_or(0);
+    let end = used.map(|range| range.end).max().unwrap_or(start);
+    // The items of a slice are those of the whole array: only what is used may be looked at, or a
+    // record batch of many blocks would be gone through once for each of them.
+    let items = view::list_items(array)
+        .filter(|(items, _)| end <= items.len())
+        .map(|(items, _)| Text::new(&flat(&items.slice(start, end - start))));
+    let write = move |out: &mut Vec<u8>, row: usize| {
+        let range = ranges.get(row).cloned().unwrap_or_default();
         joined(out, b"[]", range, |out, at| {
             if let Some(items) = &items {
-                items.json(out, at);
+                items.json(out, at - start);
             }
         });
     };
