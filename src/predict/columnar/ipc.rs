@@ -153,7 +153,8 @@ fn read(disk: &Disk, block: &Block) -> std::result::Result<Buffer, String> {
     let bytes = disk
         .bytes(start, length)
         .map_err(|error| error.to_string())?;
-    check(message(bytes.get(..metadata).unwrap_or_default())?, body)?;
+    let (head, tail) = bytes.split_at_checked(metadata).unwrap_or_default();
+    check(message(head)?, tail)?;
     Ok(bytes.into())
 }
 
@@ -166,24 +167,45 @@ pub(super) fn message(bytes: &[u8]) -> std::result::Result<Message<'_>, String> 
     root_as_message(message.unwrap_or_default()).map_err(|error| error.to_string())
 }
 
-/// The buffers of a message must lie in its body: the decoder panics at those that do not.
-pub(super) fn check(message: Message<'_>, body: usize) -> std::result::Result<(), String> {
+/// The buffers of a message must lie in its body, and unpack to what they can hold: the decoder
+/// panics at the one and allocates the other.
+pub(super) fn check(message: Message<'_>, body: &[u8]) -> std::result::Result<(), String> {
     let dictionary = message.header_as_dictionary_batch();
     let batch = match dictionary {
         Some(dictionary) => dictionary.data(),
         None => message.header_as_record_batch(),
     };
-    let buffers = batch.and_then(|batch| batch.buffers());
-    let fits = |buffer: &arrow_ipc::Buffer| {
-        let end = buffer.offset().checked_add(buffer.length());
-        let in_body = end.is_some_and(|end| usize::try_from(end).is_ok_and(|end| end <= body));
-        buffer.offset() >= 0 && buffer.length() >= 0 && in_body
+    let Some(batch) = batch else {
+        return Ok(());
     };
-    if buffers.iter().flatten().all(fits) {
-        Ok(())
-    } else {
-        Err("a buffer lies outside of its record batch".to_owned())
+    let is_packed = batch.compression().is_some();
+    for buffer in batch.buffers().iter().flatten() {
+        let start = usize::try_from(buffer.offset()).ok();
+        let range = start.zip(usize::try_from(buffer.length()).ok());
+        let range = range.and_then(|(start, length)| Some(start..start.checked_add(length)?));
+        let bytes = range.and_then(|range| body.get(range));
+        let bytes = bytes.ok_or("a buffer lies outside of its record batch")?;
+        if is_packed && unpacked(bytes) > most_unpacked(bytes.len()) {
+            return Err("a buffer says that it is larger than it can be".to_owned());
+        }
     }
+    Ok(())
+}
+
+/// The length that a compressed buffer starts with; -1 stands for one that is not.
+fn unpacked(bytes: &[u8]) -> u64 {
+    let length = bytes
+        .first_chunk()
+        .map_or(0, |length| i64::from_le_bytes(*length));
+    match length {
+        -1 => 0,
+        length => u64::try_from(length).unwrap_or(u64::MAX),
+    }
+}
+
+/// Zeros are the best that can be compressed: zstd makes one byte of some 13,000.
+fn most_unpacked(length: usize) -> u64 {
+    (64 << 20) + 20_000 * length as u64
 }
 
 fn place(block: &Block) -> std::result::Result<(u64, usize), String> {

@@ -117,7 +117,7 @@ impl Packet {
         if read.map_err(Failure::Io)? < body {
             return Err(Failure::cut());
         }
-        check(message(&bytes)?, body)?;
+        check(message(&bytes)?, bytes.get(metadata..).unwrap_or_default())?;
         Ok(Some(Packet {
             bytes,
             metadata,

@@ -360,6 +360,28 @@ fn a_file_with_turned_bytes_is_an_error_or_other_values() {
     );
 }
 
+/// The decoder itself would ask for all the memory that a buffer says it unpacks to.
+#[test]
+fn a_compressed_buffer_cannot_ask_for_any_memory() {
+    let bytes = fs::read(corpus("zstd.arrow")).expect("the file");
+    // Before each frame of zstd is the length that it unpacks to.
+    let frame = [0x28, 0xb5, 0x2f, 0xfd];
+    let frames = bytes.windows(4).enumerate();
+    let frames = frames.filter(|(_, window)| *window == frame);
+    let places: Vec<usize> = frames.map(|(at, _)| at - 8).collect();
+    assert!(places.len() > 10);
+    for at in places {
+        let mut bytes = bytes.clone();
+        bytes[at..at + 8].copy_from_slice(&(1_u64 << 60).to_le_bytes());
+        let error = read_damaged(&bytes, Container::IpcFile).expect_err("a hostile length");
+        assert!(
+            error
+                .to_string()
+                .ends_with("a buffer says that it is larger than it can be")
+        );
+    }
+}
+
 #[test]
 fn what_is_written_is_read_back() {
     let reader = open("none.parquet");
