@@ -23,4 +23,5 @@ pub mod once;
 pub mod plan;
 mod planner;
 pub mod spelling;
+pub mod typed;
 pub mod write;

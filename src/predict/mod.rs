@@ -7,8 +7,11 @@
 pub mod account;
 pub mod begin;
 pub mod closing;
+#[cfg(feature = "columnar")]
+pub mod columnar;
 pub mod cut;
 pub mod digest;
+pub mod disk;
 pub mod encoding;
 pub mod evaluate;
 pub mod explain;
@@ -21,6 +24,7 @@ pub mod intake;
 pub mod interrupt;
 pub mod journal;
 pub mod manifest;
+pub mod numpy;
 pub mod object;
 pub mod opened;
 pub mod options;

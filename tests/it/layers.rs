@@ -27,7 +27,16 @@ const LAYERS: [(&str, &[&str]); 7] = [
 ];
 
 /// The files or folders that may name an outside crate.
-const CRATES: [(&str, &[&str]); 7] = [
+const CRATES: [(&str, &[&str]); 16] = [
+    ("arrow_array", &["predict/columnar/"]),
+    ("arrow_buffer", &["predict/columnar/"]),
+    ("arrow_cast", &["predict/columnar/"]),
+    ("arrow_ipc", &["predict/columnar/"]),
+    ("arrow_schema", &["predict/columnar/"]),
+    ("arrow_select", &["predict/columnar/"]),
+    ("parquet", &["predict/columnar/"]),
+    ("bytes", &["predict/columnar/"]),
+    ("zip", &["predict/numpy/"]),
     ("ort", &["model/"]),
     ("clap", &["cli.rs", "main.rs"]),
     ("indicatif", &["predict/progress.rs"]),
