@@ -446,7 +446,7 @@ fn groups_are_those_of_the_encoder_of_texts() {
             ],
             batch,
         );
-        let mut encoder = Encoder::new(&plan);
+        let mut encoder = Encoder::new(&plan, usize::MAX);
         for row in 0..count {
             let (int, float) = (ints[row].to_string(), floats[row].to_string());
             let cells = [int.as_bytes(), float.as_bytes()].map(crate::batch::cell::Cell::Text);
