@@ -84,6 +84,10 @@ def score(dataset, command, columns=None, actors=1, cpus=1, batch_size=4096):
 def main():
     options, command = parse(sys.argv[1:])
     ray.init()
+    cpus = int(ray.cluster_resources().get("CPU", 0))
+    if options.actors * options.cpus >= cpus:
+        # The actors keep their CPUs, so reading would wait for one for ever.
+        sys.exit(f"{options.actors} actors of {options.cpus} CPUs leave none of this cluster's {cpus} for reading and writing")
     # The files in their order, so that the output can be laid beside a single run's.
     ray.data.DataContext.get_current().execution_options.preserve_order = True
     columns = options.columns.split(",") if options.columns else None
