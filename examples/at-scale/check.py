@@ -108,6 +108,21 @@ def part_child(check):
             return f"a bad record: {failure.stderr.splitlines()[0]}"
         raise AssertionError("a bad record was scored")
 
+    def silent():
+        wrapper = script(check.folder / "silent", "cat > /dev/null; echo tired >&2; exit 4")
+        child = mlserve_child.Child([wrapper], answer_wait_s=1)
+        try:
+            child.score(lines[:1])
+        except mlserve_child.ChildFailed as failure:
+            expect(failure.exit_code == 4 and failure.stderr == "tired\n", str(failure))
+            child.kill()
+            return "a child that never answers is ended"
+        raise AssertionError("a silent child answered")
+
+    def nothing():
+        expect(list(mlserve_child.score_batches(command, [], lambda batch: batch)) == [], "answers")
+        return "no records: no answers, and no failure"
+
     def killed():
         child = mlserve_child.Child(command)
         child.score(lines[:1])
@@ -128,6 +143,8 @@ def part_child(check):
     check.step("child: one record at a time", one_by_one)
     check.step("child: much at once", all_at_once)
     check.step("child: bad data", failing)
+    check.step("child: silent", silent)
+    check.step("child: no records", nothing)
     check.step("child: killed", killed)
     check.step("child: left early", left_alone)
 

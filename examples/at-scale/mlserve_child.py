@@ -3,7 +3,8 @@
 It knows neither Spark nor Ray; both examples use it. Why it cannot deadlock: three threads, and each
 waits for one pipe only. The caller's thread reads the child's stdout, a writer thread fills its stdin,
 a third one empties its stderr. So the child can always write, therefore always goes on reading, and
-whatever dies closes its ends, which wakes the others up.
+whatever dies closes its ends, which wakes the others up. A child that neither answers nor dies is ended
+after ANSWER_WAIT_S.
 """
 
 import collections
@@ -14,6 +15,8 @@ import threading
 # One batch is scored while the next is being prepared; more would only take memory.
 BATCHES_AHEAD = 1
 STDERR_KEPT_BYTES = 64 * 1024
+# A child that owes an answer for so long is told that there is no more input, then killed.
+ANSWER_WAIT_S = 600
 # Where the command is a script around mlserve, what the script started may hold the pipes a little longer.
 LEFTOVERS_WAIT_S = 10
 
@@ -44,7 +47,8 @@ def _rebuilt(text, exit_code, stderr):
 class Child:
     """`command` is a list like ["mlserve", "predict", "model.onnx", "--keep", "none", "--jobs", "1"]."""
 
-    def __init__(self, command):
+    def __init__(self, command, answer_wait_s=ANSWER_WAIT_S):
+        self.answer_wait_s = answer_wait_s
         self.command = [*command, "--from", "jsonl", "--to", "jsonl", "--stream", "--quiet"]
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(self.command, stdin=pipe, stdout=pipe, stderr=pipe)
@@ -61,13 +65,19 @@ class Child:
 
     def receive(self, count):
         """The next `count` answers, one line each, in the order of the records."""
-        answers = []
-        while len(answers) < count:
-            line = self._process.stdout.readline()
-            if not line.endswith(b"\n"):
-                raise self._failed(f"answered {len(answers)} of {count} records")
-            answers.append(line[:-1].decode())
-        return answers
+        watchdog = threading.Timer(self.answer_wait_s, self._give_up)
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            answers = []
+            while len(answers) < count:
+                line = self._process.stdout.readline()
+                if not line.endswith(b"\n"):
+                    raise self._failed(f"answered {len(answers)} of {count} records")
+                answers.append(line[:-1].decode())
+            return answers
+        finally:
+            watchdog.cancel()
 
     def score(self, lines):
         self.send(lines)
@@ -89,6 +99,13 @@ class Child:
         self._process.kill()
         self._process.wait()
         self._release()
+
+    def _give_up(self):
+        self._to_write.put(None)
+        try:
+            self._process.wait(LEFTOVERS_WAIT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
 
     def _release(self):
         self._to_write.put(None)
