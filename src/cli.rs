@@ -333,6 +333,16 @@ pub enum FormatName {
     /// One JSON object a line
     #[value(alias = "ndjson")]
     Jsonl,
+    Parquet,
+    /// Arrow IPC file (Feather)
+    #[value(alias = "feather")]
+    Arrow,
+    /// Arrow IPC stream
+    ArrowStream,
+    /// One NumPy array
+    Npy,
+    /// Named NumPy arrays
+    Npz,
 }
 
 /// What becomes of a record that cannot be scored.

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::model::onnx::Facts;
 
-use super::cut::Limits;
 use super::digest;
 use super::journal::{Checkpoint, Identity, Journal, partial};
 use super::options::Options;
 use super::outlet::Outlet;
-use super::route::{self, Route};
+use super::route::Route;
+use super::source;
 
 /// A run that is about to start.
 pub struct Begin {
@@ -31,8 +31,8 @@ impl Begin {
         let mut route = match options.shard {
             None => Route::whole(paths.len()),
             Some(shard) => {
-                let limits = Limits::new(options.batch_size, options.record_bytes);
-                Route::of_shard(&route::sizes(paths)?, shard, limits.stretch_bytes)
+                let lengths = source::shard_lengths(paths, options)?;
+                Route::of_shard(&lengths, shard, options.limits().stretch_bytes)
             }
         };
         let Some(output) = options

@@ -6,10 +6,15 @@ use crate::batch::names::listed;
 use crate::batch::plan::Plan;
 use crate::error::escape_controls;
 
-use super::format::Format;
+use super::format::{FileFormat, Format};
 
 /// The plan of one source as text, one line for each input and for each group of columns.
-pub fn text(source: &str, (format, to): (Format, Format), plan: &Plan, layout: &Layout) -> String {
+pub fn text(
+    source: &str,
+    (format, to): (FileFormat, FileFormat),
+    plan: &Plan,
+    layout: &Layout,
+) -> String {
     let mut lines = vec![format!(
         "{source}: {}, {} columns",
         format.name(),
@@ -55,10 +60,12 @@ fn columns(plan: &Plan) -> Vec<String> {
 }
 
 /// The columns, or in JSONL the keys, of the output.
-fn out(to: Format, plan: &Plan, layout: &Layout) -> String {
+fn out(to: FileFormat, plan: &Plan, layout: &Layout) -> String {
     let (what, predictions) = match to {
-        Format::Csv { .. } => ("columns", layout.columns()),
-        Format::Jsonl => (
+        FileFormat::Text(Format::Csv { .. }) | FileFormat::Table(_) => {
+            ("columns", layout.columns())
+        }
+        FileFormat::Text(Format::Jsonl) => (
             "keys",
             layout
                 .fields

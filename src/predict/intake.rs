@@ -11,15 +11,17 @@ use crate::batch::encode::{Encoder, Fault, Group, Missing};
 use crate::batch::lanes::Lanes;
 use crate::batch::plan::Plan;
 use crate::batch::spelling::Spelling;
+use crate::batch::typed;
 use crate::error::Result;
 
 use super::cut::Block;
-use super::format::Format;
+use super::format::{FileFormat, Format};
 use super::hint;
 use super::object::{Lookup, Object};
 use super::passthrough::Passthrough;
 use super::reject::{OnError, Place, Reject};
 use super::rows::{self, Broken, Row, line_of};
+use super::tables::{Table, TableBlock};
 
 /// How the records of one source are taken apart; shared by all workers.
 pub struct Intake {
@@ -27,8 +29,8 @@ pub struct Intake {
     pub passthrough: Passthrough,
     /// What errors call the source.
     pub source: Arc<str>,
-    pub from: Format,
-    pub to: Format,
+    pub from: FileFormat,
+    pub to: FileFormat,
     /// Records of a run of the model at most.
     pub batch_size: usize,
     pub on_error: OnError,
@@ -36,12 +38,27 @@ pub struct Intake {
     pub record_bytes: usize,
     /// Column with the true label, where predictions are to be compared with it.
     pub label: Option<usize>,
+    /// What is read of a table: the plan, and the label.
+    pub read_plan: Plan,
     /// The way of plain delimited records. Where there is none, there is none for objects either.
     lanes: Option<Lanes>,
 }
 
+impl Entry {
+    /// An entry of which nothing could be taken.
+    fn rejected(start: usize) -> Entry {
+        Entry {
+            start,
+            kept: None,
+            truth: None,
+            is_encoded: false,
+            is_rejected: true,
+        }
+    }
+}
+
 /// A block in tensors.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Encoded {
     pub groups: Vec<Group>,
     pub missing: Missing,
@@ -49,8 +66,12 @@ pub struct Encoded {
     pub entries: Vec<Entry>,
     /// What is wrong with those of `entries` that are rejected.
     pub rejects: Vec<(usize, Reject)>,
+    /// The table that the records came from, where their kept columns stay as they are.
+    pub table: Option<Table>,
     /// The kept cells of all records.
     kept: Vec<u8>,
+    /// For a table that is made of text: where each kept cell is, `None` for one that is missing.
+    cells: Vec<Option<Range<usize>>>,
     /// The true labels of all records.
     truths: Vec<u8>,
 }
@@ -60,7 +81,8 @@ pub struct Encoded {
 pub struct Entry {
     /// Byte of the block that it starts at.
     pub start: usize,
-    /// Where its kept cells are; nowhere, if they could not be taken.
+    /// Where its kept cells are, among the bytes or, for a table, among the cells; nowhere, if they
+    /// could not be taken.
     kept: Option<Range<usize>>,
     /// Where its true label is, if it has one.
     truth: Option<Range<usize>>,
@@ -71,9 +93,25 @@ pub struct Entry {
 }
 
 impl Encoded {
+    /// A block of one record that cannot be taken apart.
+    pub fn of_reject(reject: Reject) -> Encoded {
+        Encoded {
+            rejects: vec![(0, reject)],
+            entries: vec![Entry::rejected(0)],
+            ..Encoded::default()
+        }
+    }
+
     /// The kept cells of a record; `None` where they could not be taken.
     pub fn kept(&self, entry: &Entry) -> Option<&[u8]> {
         self.kept.get(entry.kept.clone()?)
+    }
+
+    /// Kept cell `position` of the record of entry `index`, for a table that is made of text.
+    pub fn kept_cell(&self, index: usize, position: usize) -> Option<&[u8]> {
+        let cells = self.entries.get(index)?.kept.clone()?;
+        let cell = self.cells.get(cells)?.get(position)?.clone()?;
+        self.kept.get(cell)
     }
 
     /// The true label of a record.
@@ -94,6 +132,9 @@ struct Template {
     order: Vec<usize>,
 }
 
+/// What stands in no label.
+const NO_DELIMITER: u8 = 0;
+
 /// How often a block's template is learnt anew before its records are taken for too different.
 const MOST_TEMPLATES: usize = 8;
 
@@ -103,11 +144,12 @@ impl Intake {
         plan: Plan,
         passthrough: Passthrough,
         source: &str,
-        formats: (Format, Format),
+        formats: (FileFormat, FileFormat),
     ) -> Intake {
         let order: Vec<usize> = (0..plan.columns.len()).collect();
         Intake {
             lanes: Lanes::new(&plan, &order),
+            read_plan: plan.clone(),
             plan,
             passthrough,
             source: source.into(),
@@ -132,18 +174,116 @@ impl Intake {
             encoded: Encoded::default(),
         };
         match self.from {
-            Format::Csv { delimiter } if is_plain(&block.text) => taking.plain_fields(delimiter)?,
-            Format::Csv { delimiter } => taking.quoted_fields(delimiter)?,
-            Format::Jsonl => taking.objects()?,
+            FileFormat::Text(Format::Csv { delimiter }) if is_plain(&block.text) => {
+                taking.plain_fields(delimiter)?;
+            }
+            FileFormat::Text(Format::Csv { delimiter }) => taking.quoted_fields(delimiter)?,
+            FileFormat::Text(Format::Jsonl) => taking.objects()?,
+            // Tables have no text; they come by `encode_table`.
+            FileFormat::Table(_) => {}
         }
         let mut encoded = taking.encoded;
         (encoded.groups, encoded.missing) = taking.encoder.finish();
         Ok(encoded)
     }
 
+    /// The first `rows` rows of a table's block as tensors.
+    ///
+    /// # Errors
+    /// Where the source is damaged; the first row that does not fit the plan, where that ends the run.
+    pub fn encode_table(&self, mut block: TableBlock, rows: usize) -> Result<Encoded> {
+        let first_row = block.first_row;
+        let mut encoded = self.encode_rows(block.load(&self.read_plan)?, first_row, rows)?;
+        encoded.table = block.into_table();
+        Ok(encoded)
+    }
+
+    /// The first `rows` rows of a table whose first row is `first_row` as tensors.
+    ///
+    /// # Errors
+    /// The first row that does not fit the plan, where that ends the run.
+    pub fn encode_rows(&self, table: &Table, first_row: u64, rows: usize) -> Result<Encoded> {
+        let mut encoded = Encoded::default();
+        let columns = table.columns();
+        for start in (0..rows).step_by(self.batch_size.max(1)) {
+            let end = rows.min(start + self.batch_size);
+            let part = typed::encode(&self.plan, &columns, start..end);
+            encoded.groups.extend(part.groups);
+            encoded.missing.cells += part.missing.cells;
+            encoded.missing.nan += part.missing.nan;
+            for (row, fault) in part.faults {
+                let reject = self.reject_row((table, first_row), row, fault.into());
+                if self.on_error == OnError::Fail {
+                    return Err(reject.error(&self.source));
+                }
+                encoded.rejects.push((row, reject));
+            }
+        }
+        let mut faulty = encoded.rejects.iter().map(|(row, _)| *row).peekable();
+        for row in 0..rows {
+            let is_rejected = faulty.next_if_eq(&row).is_some();
+            encoded.entries.push(Entry {
+                start: row,
+                kept: None,
+                truth: None,
+                is_encoded: !is_rejected,
+                is_rejected,
+            });
+        }
+        self.keep_table(table, &mut encoded);
+        Ok(encoded)
+    }
+
+    /// Writes the kept cells of all rows, where the output is text, and their labels.
+    fn keep_table(&self, table: &Table, encoded: &mut Encoded) {
+        let Encoded {
+            entries,
+            kept,
+            truths,
+            ..
+        } = encoded;
+        if let FileFormat::Text(format) = self.to {
+            table.for_each_kept(&self.plan, entries.len(), |row, cells| {
+                let start = kept.len();
+                match format {
+                    Format::Csv { delimiter } => cells.csv(kept, row, delimiter),
+                    Format::Jsonl => cells.json(kept, row),
+                }
+                if let Some(entry) = entries.get_mut(row) {
+                    entry.kept = Some(start..kept.len());
+                }
+            });
+        }
+        let columns = table.columns();
+        if let Some(label) = self.label.and_then(|label| columns.get(label)) {
+            for (row, entry) in entries.iter_mut().enumerate() {
+                let start = truths.len();
+                label.csv(truths, row, NO_DELIMITER);
+                entry.truth = (truths.len() > start).then(|| start..truths.len());
+            }
+        }
+    }
+
+    /// The reject of row `row` of a table whose first row is `first_row`.
+    pub fn reject_row(&self, (table, first_row): (&Table, u64), row: usize, flaw: Flaw) -> Reject {
+        Reject {
+            place: Place::Row(first_row + row as u64),
+            raw: table.record(&self.plan, row),
+            ..self.described(flaw)
+        }
+    }
+
     /// The reject of the record that starts at byte `at` of `block`.
     pub fn reject(&self, block: &Block, at: usize, raw: &[u8], flaw: Flaw) -> Reject {
-        let raw = without_line_ends(raw);
+        Reject {
+            place: Place::Line(line_of(block, at)),
+            raw: without_line_ends(raw).to_vec(),
+            ..self.described(flaw)
+        }
+    }
+
+    /// What a reject says, but for its place.
+    pub fn described(&self, flaw: Flaw) -> Reject {
         let (column, code, message, hint) = match flaw {
             Flaw::Broken(broken) => (None, broken.code, broken.message, broken.hint.to_owned()),
             Flaw::Fault(fault) => {
@@ -154,12 +294,12 @@ impl Intake {
             Flaw::Refused(message) => (None, "refused", message, hint::REFUSED.to_owned()),
         };
         Reject {
-            place: Place::Line(line_of(block, at)),
+            place: Place::Line(0),
             column,
             code,
             message,
             hint,
-            raw: raw.to_vec(),
+            raw: Vec::new(),
         }
     }
 }
@@ -359,24 +499,32 @@ impl<'t> Taking<'_, 't> {
         row: &Row<'_>,
     ) -> std::result::Result<(Range<usize>, Option<Range<usize>>), Broken> {
         let passthrough = &self.intake.passthrough;
-        let kept = &mut self.encoded.kept;
-        let start = kept.len();
+        let Encoded { kept, cells, .. } = &mut self.encoded;
+        let (start, first_cell) = (kept.len(), cells.len());
         let written = passthrough
             .check_late_keys(row)
             .and_then(|()| match self.intake.to {
-                Format::Csv { delimiter } => passthrough.csv(kept, row, delimiter),
-                Format::Jsonl => passthrough.json(kept, row),
+                FileFormat::Text(Format::Csv { delimiter }) => {
+                    passthrough.csv(kept, row, delimiter)
+                }
+                FileFormat::Text(Format::Jsonl) => passthrough.json(kept, row),
+                FileFormat::Table(_) => passthrough.cells(kept, cells, row),
             });
         if let Err(broken) = written {
             kept.truncate(start);
+            cells.truncate(first_cell);
             return Err(broken);
         }
+        let range = match self.intake.to {
+            FileFormat::Text(_) => start..kept.len(),
+            FileFormat::Table(_) => first_cell..cells.len(),
+        };
         let label = self.intake.label.and_then(|label| row.cells.get(label));
         let truths = &mut self.encoded.truths;
         let truth_start = truths.len();
         let is_there = label.is_some_and(|label| label.append_text(truths));
         let truth = is_there.then(|| truth_start..truths.len());
-        Ok((start..kept.len(), truth))
+        Ok((range, truth))
     }
 
     /// Sets a record aside, or ends the run with it.
@@ -388,13 +536,7 @@ impl<'t> Taking<'_, 't> {
         self.encoded
             .rejects
             .push((self.encoded.entries.len(), reject));
-        self.encoded.entries.push(Entry {
-            start: at,
-            kept: None,
-            truth: None,
-            is_encoded: false,
-            is_rejected: true,
-        });
+        self.encoded.entries.push(Entry::rejected(at));
         Ok(())
     }
 }

@@ -23,6 +23,8 @@ pub mod insight;
 pub mod intake;
 pub mod interrupt;
 pub mod journal;
+pub mod lines;
+pub mod look;
 pub mod manifest;
 pub mod numpy;
 pub mod object;
@@ -30,8 +32,10 @@ pub mod opened;
 pub mod options;
 pub mod order;
 pub mod outlet;
+pub mod output;
 pub mod packing;
 pub mod passthrough;
+pub mod pipe;
 pub mod progress;
 pub mod reject;
 pub mod report;
@@ -41,6 +45,7 @@ mod scan;
 pub mod score;
 pub mod sink;
 pub mod source;
+pub mod tables;
 
 use std::path::PathBuf;
 
@@ -51,10 +56,11 @@ use crate::model::{Model, onnx};
 
 use begin::Begin;
 use closing::Closing;
-use feeder::{Feeder, Task};
+use feeder::{Feeder, Journey, Task};
 use opened::Opened;
 use options::Options;
 use order::Workers;
+use pipe::Stop;
 use progress::Progress;
 use sink::Sink;
 
@@ -86,14 +92,19 @@ fn score(options: &Options) -> Result<()> {
     let model = Model::from_facts(facts, &options.runtime)?;
     let workers = Workers::start(options.jobs)?;
     let progress = Progress::new(source::total_bytes(&paths), options.quiet);
-    let sources = (paths.clone(), begin.route.clone());
-    let mut feeder = Feeder::new(&model, options, sources, begin.records());
+    let journey = Journey {
+        paths: paths.clone(),
+        route: begin.route.clone(),
+        done: begin.records(),
+        stop: workers.stop.clone(),
+    };
+    let mut feeder = Feeder::new(&model, options, journey);
     let mut outlet = begin.open(options)?;
     let scored = feeder.start(&mut outlet, &progress).and_then(|()| {
         order::in_order(
             &workers,
             || feeder.next_task(),
-            |Task { scorer, cut, after }| Ok((scorer.score(&cut)?, after)),
+            |task: Task<'_>| Ok((task.scorer.score(task.piece)?, task.after)),
             |(scored, after)| outlet.take(scored, after, &progress),
         )
     });
@@ -103,7 +114,7 @@ fn score(options: &Options) -> Result<()> {
         model: &model,
         options,
         inputs: &paths,
-        plan: &feeder.plan_text,
+        plan: feeder.plan_text(),
         account: &account,
     };
     closing.tell(insight, &progress)
@@ -112,7 +123,7 @@ fn score(options: &Options) -> Result<()> {
 fn explain(paths: &[PathBuf], facts: &onnx::Facts, options: &Options) -> Result<()> {
     let mut stdout = Sink::open(None)?;
     for path in paths {
-        let Some(opened) = Opened::new(path, &facts.signature, options)? else {
+        let Some(opened) = Opened::new(path, &facts.signature, options, &Stop::default())? else {
             continue;
         };
         let to = options.output_format.of(opened.format);

@@ -9,43 +9,109 @@ use crate::error::{Error, Result};
 use crate::model::signature::Signature;
 
 use super::cut::{BrokenLine, Cut, Cutter, Limits};
-use super::format::Format;
+use super::format::{FileFormat, Format, TableFormat};
 use super::options::Options;
+use super::output::Kept;
+use super::pipe::Stop;
 use super::route::{Span, Start};
 use super::rows;
-use super::source;
+use super::source::{self, Source};
+use super::tables::{TableBlock, Tables};
 
 /// A source that is ready to be scored.
 pub struct Opened {
     pub name: String,
-    pub format: Format,
+    pub format: FileFormat,
     pub plan: Plan,
     /// Records of a run of the model at most.
     pub batch_size: usize,
-    /// Records that had to be read to know the columns.
-    first: Option<Cut>,
-    cutter: Cutter<Box<dyn Read + Send>>,
-    is_stream: bool,
+    records: Records,
+}
+
+/// Where the records come from.
+enum Records {
+    Text {
+        cutter: Cutter<Box<dyn Read + Send>>,
+        /// Records that had to be read to know the columns.
+        first: Option<Cut>,
+        is_stream: bool,
+    },
+    Table {
+        tables: Tables,
+        /// The row that the next block starts at.
+        row: u64,
+        /// Blocks that may still be read.
+        blocks: Option<u64>,
+        stretch_bytes: u64,
+    },
+}
+
+/// Consecutive records of one source.
+pub enum Piece {
+    Text(Cut),
+    /// The first rows of a block, this many.
+    Table(TableBlock, usize),
+}
+
+impl Piece {
+    /// How many records it holds, where that is known.
+    pub fn records(&self) -> Option<u64> {
+        match self {
+            Piece::Text(cut) => cut.records(),
+            Piece::Table(_, rows) => Some(*rows as u64),
+        }
+    }
+
+    /// The byte, or the row, of the source that it starts at.
+    pub fn offset(&self) -> u64 {
+        match self {
+            Piece::Text(cut) => cut.offset(),
+            Piece::Table(block, _) => block.first_row,
+        }
+    }
 }
 
 /// Tensors of one batch together stay below this, whatever --batch-size says.
 const MOST_BATCH_BYTES: usize = 64 * 1024 * 1024;
 
 impl Opened {
-    /// Opens the source at `path` and plans how its columns feed the model. `None` for JSONL
-    /// without any record, of which no column is known and none is needed.
+    /// Opens the source at `path` and plans how its columns feed the model. `None` for text without
+    /// any record of which no column is known and none is needed.
     ///
     /// # Errors
     /// Those of [`source::open`] and [`Plan::new`], and [`Error::Data`] for CSV without a header.
-    pub fn new(path: &Path, signature: &Signature, options: &Options) -> Result<Option<Opened>> {
-        let source::Source { name, mut cutter } = source::open(path, options)?;
+    pub fn new(
+        path: &Path,
+        signature: &Signature,
+        options: &Options,
+        stop: &Stop,
+    ) -> Result<Option<Opened>> {
+        let name = source::name(path);
+        let only = match signature.inputs.as_slice() {
+            [only] => only.name.as_str(),
+            _ => "",
+        };
+        match source::open(path, options, only, stop)? {
+            Source::Text(cutter) => Opened::text(name, cutter, signature, options),
+            Source::Table(tables, format) => {
+                Opened::table(name, (tables, format), signature, options).map(Some)
+            }
+        }
+    }
+
+    fn text(
+        name: String,
+        mut cutter: Cutter<Box<dyn Read + Send>>,
+        signature: &Signature,
+        options: &Options,
+    ) -> Result<Option<Opened>> {
         let format = cutter.format();
         let mut first = None;
         let header = match format {
             Format::Csv { delimiter } if options.input_format.no_header => {
                 let lists = rows::lists(cutter.peek()?, delimiter);
                 if lists.is_empty() {
-                    return Err(empty(&name, "a record"));
+                    return Ok(None);
                 }
                 let numbers = (1..=lists.len()).map(|number| number.to_string());
                 Header {
@@ -64,7 +130,11 @@ impl Opened {
                 }
             }
             Format::Jsonl => {
-                first = cutter.next_block(None)?;
+                first = if options.stream {
+                    cutter.next_arrived()?
+                } else {
+                    cutter.next_block(None)?
+                };
                 match &first {
                     None => return Ok(None),
                     Some(Cut::Block(block) | Cut::Broken(BrokenLine { block, .. })) => {
@@ -77,41 +147,111 @@ impl Opened {
             }
         };
         let plan = Plan::new(signature, header, &options.rules, &name)?;
-        let batch_size = batch_size(&plan, options.batch_size);
         Ok(Some(Opened {
             name,
-            format,
+            format: FileFormat::Text(format),
+            batch_size: batch_size(&plan, options.batch_size),
+            plan,
+            records: Records::Text {
+                cutter,
+                first,
+                is_stream: options.stream,
+            },
+        }))
+    }
+
+    fn table(
+        name: String,
+        (mut tables, format): (Tables, TableFormat),
+        signature: &Signature,
+        options: &Options,
+    ) -> Result<Opened> {
+        let plan = Plan::new(signature, tables.header(), &options.rules, &name)?;
+        let batch_size = batch_size(&plan, options.batch_size);
+        tables.start(&with_label(&plan, options), block_rows(batch_size), 0)?;
+        Ok(Opened {
+            name,
+            format: FileFormat::Table(format),
             plan,
             batch_size,
-            first,
-            cutter,
-            is_stream: options.stream,
-        }))
+            records: Records::Table {
+                tables,
+                row: 0,
+                blocks: None,
+                stretch_bytes: options.limits().stretch_bytes.max(1),
+            },
+        })
     }
 
     /// Goes to where `span` starts, and no further than where it ends.
     ///
     /// # Errors
     /// As [`Cutter::next_block`] and [`Cutter::resume_at`].
-    pub fn enter(&mut self, span: Span) -> Result<()> {
-        match span.start {
-            Start::Beginning => {}
-            Start::Stretch(offset) => {
-                self.first = None;
-                self.cutter.skip_to(offset)?;
+    pub fn enter(&mut self, span: Span, options: &Options) -> Result<()> {
+        let batch_size = self.batch_size;
+        match &mut self.records {
+            Records::Text { cutter, first, .. } => {
+                match span.start {
+                    Start::Beginning => {}
+                    Start::Stretch(offset) => {
+                        *first = None;
+                        cutter.skip_to(offset)?;
+                    }
+                    Start::Record { offset, line } => {
+                        *first = None;
+                        cutter.resume_at(offset, line)?;
+                    }
+                }
+                cutter.stop_at(span.until);
+                Ok(())
             }
-            Start::Record { offset, line } => {
-                self.first = None;
-                self.cutter.resume_at(offset, line)?;
+            Records::Table {
+                tables,
+                row,
+                blocks,
+                stretch_bytes,
+            } => {
+                // A shard counts blocks of a table, each as a stretch.
+                let number = |offset: u64| offset / *stretch_bytes;
+                // The first block may have been read to know what the output looks like.
+                let mut from = u64::from(*row > 0);
+                match span.start {
+                    Start::Beginning => {}
+                    Start::Stretch(offset) => {
+                        let rows = block_rows(batch_size);
+                        tables.start(&with_label(&self.plan, options), rows, 0)?;
+                        from = number(offset);
+                        *row = 0;
+                        for _ in 0..from {
+                            *row += tables.next_block()?.map_or(0, |block| block.rows as u64);
+                        }
+                    }
+                    Start::Record { offset, .. } => {
+                        let rows = block_rows(batch_size);
+                        tables.start(&with_label(&self.plan, options), rows, offset)?;
+                        *row = offset;
+                    }
+                }
+                *blocks = span.until.map(|until| number(until).saturating_sub(from));
+                Ok(())
             }
         }
-        self.cutter.stop_at(span.until);
-        Ok(())
     }
 
-    /// Byte and line of the source that the records after those handed out start at.
+    /// The types of the columns that are kept.
+    pub fn kept(&self) -> Kept {
+        match &self.records {
+            Records::Text { .. } => Kept::Text,
+            Records::Table { tables, .. } => tables.kept(&self.plan),
+        }
+    }
+
+    /// Byte and line, or row, of the source that the records after those handed out start at.
     pub fn position(&self) -> (u64, u64) {
-        self.cutter.position()
+        match &self.records {
+            Records::Text { cutter, .. } => cutter.position(),
+            Records::Table { row, .. } => (*row, 0),
+        }
     }
 
     /// The next records, of which there are at most `most` where that is given; `None` at the end
@@ -119,23 +259,72 @@ impl Opened {
     ///
     /// # Errors
     /// As [`Cutter::next_block`].
-    pub fn next(&mut self, most: Option<u64>) -> Result<Option<Cut>> {
-        match (self.first.take(), most) {
-            (_, Some(0)) => Ok(None),
-            (Some(cut), None) => Ok(Some(cut)),
-            (Some(Cut::Block(block)), Some(_)) => {
-                let limits = Limits::new(self.batch_size, usize::MAX);
-                let text = block.text.as_slice();
-                let mut cutter = Cutter::new(text, &self.name, limits, |_| self.format)?;
-                cutter.starts_at(block.offset, block.first_line);
-                cutter.next_block(most)
+    pub fn next(&mut self, most: Option<u64>) -> Result<Option<Piece>> {
+        if most == Some(0) {
+            return Ok(None);
+        }
+        match &mut self.records {
+            Records::Text {
+                cutter,
+                first,
+                is_stream,
+            } => {
+                let format = cutter.format();
+                let cut = match (first.take(), most) {
+                    (Some(cut), None) => Some(cut),
+                    (Some(Cut::Block(block)), Some(_)) => {
+                        let limits = Limits::new(self.batch_size, usize::MAX);
+                        let text = block.text.as_slice();
+                        let mut cutter = Cutter::new(text, &self.name, limits, |_| format)?;
+                        cutter.starts_at(block.offset, block.first_line);
+                        cutter.next_block(most)?
+                    }
+                    (Some(broken @ Cut::Broken(_)), Some(_)) => Some(broken),
+                    (None, None) if *is_stream => cutter.next_arrived()?,
+                    (None, most) => cutter.next_block(most)?,
+                };
+                Ok(cut.map(Piece::Text))
             }
-            (Some(broken @ Cut::Broken(_)), Some(_)) => Ok(Some(broken)),
-            (None, None) if self.is_stream => self.cutter.next_arrived(),
-            (None, most) => self.cutter.next_block(most),
+            Records::Table {
+                tables,
+                row,
+                blocks,
+                ..
+            } => {
+                match blocks {
+                    Some(0) => return Ok(None),
+                    Some(left) => *left -= 1,
+                    None => {}
+                }
+                let Some(block) = tables.next_block()? else {
+                    return Ok(None);
+                };
+                *row = block.first_row + block.rows as u64;
+                let most = usize::try_from(most.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
+                let rows = block.rows.min(most);
+                Ok(Some(Piece::Table(block, rows)))
+            }
         }
     }
 }
+
+/// What has to be read of a table: the label too, where it is not kept.
+pub fn with_label(plan: &Plan, options: &Options) -> Plan {
+    let mut read = plan.clone();
+    if let Some(label) = options.label(plan)
+        && !read.kept.contains(&label)
+    {
+        read.kept.push(label);
+    }
+    read
+}
+
+/// Rows of a table's block: whole batches, of what a worker does in a few milliseconds.
+fn block_rows(batch_size: usize) -> usize {
+    (BLOCK_ROWS / batch_size).max(1).saturating_mul(batch_size)
+}
+
+const BLOCK_ROWS: usize = 8 * 1024;
 
 fn empty(name: &str, expected: &str) -> Error {
     Error::data(name, format!("empty: expected {expected}"))

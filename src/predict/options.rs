@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::batch::cell::CellRules;
 use crate::batch::columns::Wanted;
 use crate::batch::decide::Activation;
-use crate::batch::plan::{Keep, Rules};
+use crate::batch::names::Names;
+use crate::batch::plan::{Keep, Plan, Rules};
 use crate::cli::{
     ActivationName, FaultArgs, FormatName, LongRunArgs, MaxErrors, NameList, OnErrorName, Pair,
     PredictArgs, RuntimeArgs, Shard,
@@ -14,8 +15,9 @@ use crate::cli::{
 use crate::error::{Error, Result};
 use crate::model::runtime::RuntimeChoice;
 
+use super::cut::Limits;
 use super::encoding::{self, Encoding};
-use super::format::Format;
+use super::format::{FileFormat, Format, TableFormat};
 use super::packing::{Packing, without_packing};
 use super::reject::{Budget, OnError};
 use super::route;
@@ -70,12 +72,28 @@ pub struct InputFormat {
 }
 
 impl InputFormat {
-    /// The flag decides, then the file's extension, then its first bytes.
-    pub fn of(&self, by_name: Option<Format>, start: &[u8]) -> Format {
-        match (self.from, by_name) {
-            (Some(name), _) => Format::named(name, self.delimiter),
-            (None, Some(format)) => format.with_delimiter(self.delimiter),
-            (None, None) => Format::of_bytes(start).with_delimiter(self.delimiter),
+    /// The format of a table, where the flag, the first bytes or, of an archive, the name say so.
+    pub fn table(&self, path: &Path, start: &[u8]) -> Option<TableFormat> {
+        match self
+            .from
+            .map(|name| FileFormat::named(name, self.delimiter))
+        {
+            Some(FileFormat::Table(format)) => Some(format),
+            Some(FileFormat::Text(_)) => None,
+            None => TableFormat::of_bytes(start, TableFormat::of_path(path)),
+        }
+    }
+
+    /// The format of text: the flag decides, then the file's extension, then its first bytes.
+    pub fn text(&self, by_name: Option<Format>, start: &[u8]) -> Format {
+        match (
+            self.from
+                .map(|name| FileFormat::named(name, self.delimiter)),
+            by_name,
+        ) {
+            (Some(FileFormat::Text(format)), _) => format,
+            (_, Some(format)) => format.with_delimiter(self.delimiter),
+            (_, None) => Format::of_bytes(start).with_delimiter(self.delimiter),
         }
     }
 }
@@ -84,17 +102,24 @@ impl InputFormat {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputFormat {
     to: Option<FormatName>,
-    by_name: Option<Format>,
+    by_name: Option<FileFormat>,
     delimiter: Option<u8>,
 }
 
 impl OutputFormat {
-    /// The flag decides, then the extension of the output, then the format of the input.
-    pub fn of(&self, input: Format) -> Format {
-        match (self.to, self.by_name) {
-            (Some(name), _) => Format::named(name, self.delimiter),
-            (None, Some(format)) => format.with_delimiter(self.delimiter),
-            (None, None) => input.with_delimiter(self.delimiter),
+    /// The flag decides, then the extension of the output, then the format of the input; a table
+    /// without a name for the output is written as CSV, but for a stream, which is one.
+    pub fn of(&self, input: FileFormat) -> FileFormat {
+        match (self.to, self.by_name, input) {
+            (Some(name), _, _) => FileFormat::named(name, self.delimiter),
+            (None, Some(FileFormat::Text(format)), _) | (None, None, FileFormat::Text(format)) => {
+                FileFormat::Text(format.with_delimiter(self.delimiter))
+            }
+            (None, Some(table), _) => table,
+            (None, None, stream @ FileFormat::Table(TableFormat::ArrowStream)) => stream,
+            (None, None, FileFormat::Table(_)) => {
+                FileFormat::named(FormatName::Csv, self.delimiter)
+            }
         }
     }
 }
@@ -127,7 +152,7 @@ impl Options {
                 by_name: output
                     .as_deref()
                     .map(without_packing)
-                    .and_then(|path| Format::of_path(&path)),
+                    .and_then(|path| FileFormat::of_path(&path)),
                 delimiter: formats.out_delimiter.map(|delimiter| delimiter.0),
             },
             packing: output.as_deref().map_or(Packing::None, Packing::of_path),
@@ -164,6 +189,19 @@ impl Options {
     /// Whether the output of an earlier run with the same command line is as good as that of another.
     pub fn is_repeatable(&self) -> bool {
         self.resume || self.shard.is_some()
+    }
+
+    /// The column of the one true label, if there is one.
+    pub fn label(&self, plan: &Plan) -> Option<usize> {
+        match self.rules.label.as_slice() {
+            [label] => Names::new(&plan.columns).find(label).ok().flatten(),
+            _ => None,
+        }
+    }
+
+    /// How text is cut into blocks.
+    pub fn limits(&self) -> Limits {
+        Limits::new(self.batch_size, self.record_bytes)
     }
 
     /// All that decides the bytes of the output, besides model and inputs.

@@ -8,11 +8,15 @@ use rayon::ThreadPool;
 
 use crate::error::{Error, Report, Result};
 
+use super::pipe::Stop;
+
 /// Threads that work, started before anything else of a run, so that nothing is half done when they
 /// cannot be had.
 pub struct Workers {
     pool: ThreadPool,
     jobs: usize,
+    /// Set where the run ends before its input does.
+    pub stop: Stop,
 }
 
 impl Workers {
@@ -29,6 +33,7 @@ impl Workers {
         Ok(Workers {
             pool: pool.map_err(refused)?,
             jobs,
+            stop: Stop::default(),
         })
     }
 }
@@ -78,7 +83,8 @@ pub fn in_order<I, O: Send>(
             });
         }
         drop(done);
-        consume_in_order(results, give, consume)
+        // The scope waits for the workers, one of which may wait for input.
+        consume_in_order(results, give, consume).inspect_err(|_| workers.stop.stop())
     })
 }
 

@@ -1,7 +1,7 @@
 //! Where scored blocks end up, in input order: predictions are written, rejects told of, all of it
 //! counted.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::error::Result;
@@ -10,6 +10,7 @@ use super::account::Account;
 use super::insight::Insight;
 use super::journal::{Checkpoint, Journal};
 use super::options::Options;
+use super::output::{Beginning, Written};
 use super::progress::Progress;
 use super::reject::Budget;
 use super::route::Position;
@@ -18,7 +19,11 @@ use super::sink::Sink;
 
 /// The end of the line.
 pub struct Outlet {
-    predictions: Sink,
+    /// Where predictions go, until it is known what they look like.
+    sink: Option<Sink>,
+    predictions: Option<Written>,
+    /// The folder of the output, for what cannot be written before all is known.
+    folder: PathBuf,
     rejects: Option<Sink>,
     budget: Option<Budget>,
     account: Account,
@@ -41,7 +46,9 @@ impl Outlet {
     pub fn open(options: &Options) -> Result<Outlet> {
         let rejects = options.rejects.as_deref();
         Ok(Outlet {
-            predictions: Sink::open(options.output.as_deref())?,
+            sink: Some(Sink::open(options.output.as_deref())?),
+            predictions: None,
+            folder: folder(options),
             rejects: rejects.map(|path| Sink::open(Some(path))).transpose()?,
             budget: options.budget,
             account: Account::default(),
@@ -67,7 +74,9 @@ impl Outlet {
             .as_deref()
             .map(|path| Sink::open_partial(path, kept(|earlier| earlier.rejects_bytes)));
         Ok(Outlet {
-            predictions,
+            sink: Some(predictions),
+            predictions: None,
+            folder: folder(options),
             rejects: rejects.transpose()?,
             budget: options.budget,
             account: earlier.map_or_else(Account::default, |earlier| earlier.account.clone()),
@@ -80,12 +89,15 @@ impl Outlet {
         })
     }
 
-    /// Writes what stands before all predictions.
+    /// Begins the output, once it is known what predictions look like.
     ///
     /// # Errors
-    /// As [`Sink::write`].
-    pub fn write_header(&mut self, header: &[u8]) -> Result<()> {
-        self.predictions.write(header)
+    /// As [`Written::begin`].
+    pub fn begin(&mut self, beginning: Beginning) -> Result<()> {
+        if let Some(sink) = self.sink.take() {
+            self.predictions = Some(Written::begin(sink, beginning, &self.folder)?);
+        }
+        Ok(())
     }
 
     /// Takes the next block, behind which the input goes on at `after`.
@@ -108,7 +120,9 @@ impl Outlet {
         if let Some(budget) = self.budget {
             budget.check(self.account.rejects.total())?;
         }
-        self.predictions.write(&scored.output)?;
+        if let Some(predictions) = &mut self.predictions {
+            predictions.take(scored.output)?;
+        }
         match &mut self.saving {
             Some(saving) if saving.last.elapsed() >= saving.every => {
                 saving.last = Instant::now();
@@ -120,13 +134,17 @@ impl Outlet {
 
     /// Brings all that was written to the disk, and then the word that it counts.
     fn save(&mut self, position: Position, is_whole: bool) -> Result<()> {
-        self.predictions.sync()?;
+        let mut output_bytes = 0;
+        if let Some(sink) = self.predictions.as_mut().and_then(Written::sink) {
+            sink.sync()?;
+            output_bytes = sink.bytes();
+        }
         if let Some(rejects) = &mut self.rejects {
             rejects.sync()?;
         }
         let checkpoint = Checkpoint {
             position,
-            output_bytes: self.predictions.bytes(),
+            output_bytes,
             rejects_bytes: self.rejects.as_ref().map_or(0, Sink::bytes),
             account: self.account.clone(),
             is_whole,
@@ -162,10 +180,22 @@ impl Outlet {
             rejects.finish()?;
         }
         scored?;
-        self.predictions.finish()?;
+        match (self.predictions, self.sink) {
+            (Some(predictions), _) => predictions.finish()?,
+            (None, Some(sink)) => sink.finish()?,
+            (None, None) => {}
+        }
         if let Some(saving) = self.saving {
             saving.journal.remove()?;
         }
         Ok((self.account, self.insight))
+    }
+}
+
+fn folder(options: &Options) -> PathBuf {
+    let folder = options.output.as_deref().and_then(Path::parent);
+    match folder.filter(|folder| folder.is_dir()) {
+        Some(folder) => folder.to_owned(),
+        None => std::env::temp_dir(),
     }
 }

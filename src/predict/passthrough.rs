@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::ops::Range;
 
 use crate::batch::cell::{Cell, unescape};
 use crate::batch::columns::Layout;
@@ -10,7 +11,7 @@ use crate::batch::names::folded;
 use crate::batch::plan::{Keep, Plan};
 use crate::batch::write::{csv_cell, json_string};
 
-use super::format::Format;
+use super::format::{FileFormat, Format};
 use super::rows::{Broken, Row};
 
 /// Which columns are passed through, ready for the hot loop.
@@ -56,13 +57,21 @@ enum Others {
     Refused,
 }
 
+fn not_utf8() -> Broken {
+    Broken {
+        code: "not_utf8",
+        message: "a field to be copied is not UTF-8, which the output cannot hold".to_owned(),
+        hint: "--encoding latin1 reads it as what it is; or leave the column out with --keep LIST",
+    }
+}
+
 impl Passthrough {
     /// The passthrough of `plan` to `output`.
-    pub fn new(plan: &Plan, keep: &Keep, output: Format) -> Passthrough {
+    pub fn new(plan: &Plan, keep: &Keep, output: FileFormat) -> Passthrough {
         let others = match (keep, output) {
             (Keep::None | Keep::List(_), _) => Others::Ignored,
-            (_, Format::Jsonl) => Others::Copied,
-            (_, Format::Csv { .. }) => Others::Refused,
+            (_, FileFormat::Text(Format::Jsonl)) => Others::Copied,
+            (_, FileFormat::Text(Format::Csv { .. }) | FileFormat::Table(_)) => Others::Refused,
         };
         let name = |name: &String| {
             let mut literal = Vec::new();
@@ -120,15 +129,7 @@ impl Passthrough {
         row: &Row<'_>,
         delimiter: u8,
     ) -> std::result::Result<(), Broken> {
-        if let (Some((key, _)), Others::Refused) = (row.others.first(), self.others) {
-            return Err(Broken {
-                code: "late_key",
-                message: format!(
-                    "key \"{key}\" appears here first, but the CSV header is already written"
-                ),
-                hint: "--keep LIST names the columns to copy and ignores others; --to jsonl has no header",
-            });
-        }
+        self.check_others(row)?;
         for (position, index) in self.kept.iter().enumerate() {
             if position > 0 {
                 out.push(delimiter);
@@ -144,6 +145,43 @@ impl Passthrough {
             }
         }
         Ok(())
+    }
+
+    /// Appends the kept cells of `row`, one after the other, and where each of them is.
+    ///
+    /// # Errors
+    /// A JSON key that has no column, and a cell that is not UTF-8, which tables of text hold alone.
+    pub fn cells(
+        &self,
+        out: &mut Vec<u8>,
+        cells: &mut Vec<Option<Range<usize>>>,
+        row: &Row<'_>,
+    ) -> std::result::Result<(), Broken> {
+        self.check_others(row)?;
+        for index in &self.kept {
+            let start = out.len();
+            let cell = row.cells.get(*index).copied().unwrap_or(Cell::Absent);
+            let is_there = cell.append_text(out);
+            if std::str::from_utf8(out.get(start..).unwrap_or_default()).is_err() {
+                return Err(not_utf8());
+            }
+            cells.push(is_there.then(|| start..out.len()));
+        }
+        Ok(())
+    }
+
+    /// Refuses a key that has no column.
+    fn check_others(&self, row: &Row<'_>) -> std::result::Result<(), Broken> {
+        match (row.others.first(), self.others) {
+            (Some((key, _)), Others::Refused) => Err(Broken {
+                code: "late_key",
+                message: format!(
+                    "key \"{key}\" appears here first, but the CSV header is already written"
+                ),
+                hint: "--keep LIST names the columns to copy and ignores others; --to jsonl has no header",
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Appends the kept cells of `row` as members of an object, each followed by a comma.
@@ -166,11 +204,7 @@ impl Passthrough {
             let Some(Cell::Text(cell)) = cells.get(*index) else {
                 continue;
             };
-            let text = std::str::from_utf8(cell).map_err(|_| Broken {
-                code: "not_utf8",
-                message: "a field to be copied is not UTF-8, which JSON cannot hold".to_owned(),
-                hint: "convert the file: iconv -f LATIN1 -t UTF-8, or leave the column out with --keep LIST",
-            })?;
+            let text = std::str::from_utf8(cell).map_err(|_| not_utf8())?;
             self.member(out, *index, |out| json_string(out, text));
         }
         Ok(())

@@ -47,7 +47,8 @@ pub struct Reject {
     pub code: &'static str,
     pub message: String,
     pub hint: String,
-    /// The record as it was read, without its line end; empty where its source is not text.
+    /// The record as it was read, without its line end; of a row of a table, the columns that were
+    /// read as a JSON object.
     pub raw: Vec<u8>,
 }
 
@@ -93,10 +94,11 @@ impl Reject {
         });
         member("code", &|out| json_string(out, self.code));
         member("message", &|out| json_string(out, &self.message));
-        if let Place::Line(_) = self.place {
-            member("record", &|out| {
-                json_string(out, &String::from_utf8_lossy(&self.raw))
-            });
+        match self.place {
+            Place::Line(_) => member("record", &|out| {
+                json_string(out, &String::from_utf8_lossy(&self.raw));
+            }),
+            Place::Row(_) => member("record", &|out| out.extend_from_slice(&self.raw)),
         }
         out.extend_from_slice(b"}\n");
     }
@@ -186,13 +188,14 @@ mod tests {
         reject.write(&mut out, "d.csv");
         reject.place = Place::Row(0);
         reject.column = None;
+        reject.raw = b"{\"a\":1}".to_vec();
         reject.write(&mut out, "d.parquet");
         assert_eq!(
             String::from_utf8(out).expect("JSON is UTF-8"),
             "{\"file\":\"d.csv\",\"line\":7,\"column\":\"a \\\"b\\\"\",\"code\":\"not_a_number\",\
              \"message\":\"expected a number\",\"record\":\"x,\u{fffd}\\ny\"}\n\
              {\"file\":\"d.parquet\",\"row\":0,\"column\":null,\"code\":\"not_a_number\",\
-             \"message\":\"expected a number\"}\n"
+             \"message\":\"expected a number\",\"record\":{\"a\":1}}\n"
         );
     }
 

@@ -4,8 +4,6 @@
 //! Shards are cut where blocks are (`cut`): every run of the same input has the same blocks, whoever
 //! scores them, and the shards' outputs one after the other are the output of the whole.
 
-use std::path::PathBuf;
-
 use crate::cli::Shard;
 use crate::error::{Error, Result};
 
@@ -145,6 +143,14 @@ pub fn shard_of_environment(
             continue;
         };
         let first = first.map_or(Ok(None), number)?.unwrap_or(0);
+        if let Some(tasks) = number("SLURM_ARRAY_TASK_COUNT")?.filter(|_| name.starts_with("SLURM"))
+            && tasks != count
+        {
+            return Err(Error::usage(format!(
+                "--shards {count}: the array has {tasks} tasks (SLURM_ARRAY_TASK_COUNT), so {name} does not tell the shard"
+            ))
+            .hint("--shard I/N names the shard of a task that is run again"));
+        }
         return match index.checked_sub(first) {
             Some(index) if index < count => Ok(Shard {
                 index: index + 1,
@@ -162,33 +168,6 @@ pub fn shard_of_environment(
          AWS_BATCH_JOB_ARRAY_INDEX and SLURM_ARRAY_TASK_ID"
     ))
     .hint("--shard I/N names the shard itself"))
-}
-
-/// The sizes of `paths`, by which shards are cut.
-///
-/// # Errors
-/// [`Error::Usage`] for what has no size that counts: a pipe, or compressed text.
-pub fn sizes(paths: &[PathBuf]) -> Result<Vec<u64>> {
-    use super::packing::Packing;
-    let size = |path: &PathBuf| {
-        let place = path.display();
-        let refused = |what: &str| {
-            Error::usage(format!(
-                "--shard: {place} is {what}, and cannot be cut by its size"
-            ))
-            .hint("one file for each shard needs no --shard; or decompress it first")
-        };
-        if Packing::of_path(path) != Packing::None {
-            return Err(refused("compressed"));
-        }
-        match path.metadata() {
-            Ok(meta) if meta.is_file() => Ok(meta.len()),
-            Ok(_) => Err(refused("no regular file")),
-            Err(_) if path.as_os_str() == "-" => Err(refused("a pipe")),
-            Err(source) => Err(Error::io(place.to_string(), &source)),
-        }
-    };
-    paths.iter().map(size).collect()
 }
 
 #[cfg(test)]
@@ -268,6 +247,20 @@ mod tests {
                 Err("is 0"),
             ),
             (&[("SLURM_ARRAY_TASK_ID", "3")], Ok(4)),
+            (
+                &[
+                    ("SLURM_ARRAY_TASK_ID", "3"),
+                    ("SLURM_ARRAY_TASK_COUNT", "4"),
+                ],
+                Ok(4),
+            ),
+            (
+                &[
+                    ("SLURM_ARRAY_TASK_ID", "3"),
+                    ("SLURM_ARRAY_TASK_COUNT", "2"),
+                ],
+                Err("the array has 2 tasks"),
+            ),
             (
                 &[("JOB_COMPLETION_INDEX", "x")],
                 Err("is \"x\", not a number"),

@@ -1,18 +1,20 @@
-//! One worker's job: a block of text in, the text of its predictions out, in one pass.
+//! One worker's job: a block of records in, their predictions out, in one pass.
 
 use std::sync::Arc;
 
 use crate::batch::columns::Layout;
 use crate::batch::encode::{Group, Missing};
-use crate::batch::write::{CsvStyle, csv_empty, csv_field, json_field, json_string};
+use crate::batch::write::CsvStyle;
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::model::tensor::Tensor;
 
 use super::cut::{Block, BrokenLine, Cut};
-use super::format::Format;
+use super::format::FileFormat;
 use super::insight::{Answers, Questions};
 use super::intake::{Encoded, Flaw, Intake};
+use super::opened::Piece;
+use super::output::{self, Output, Stretch};
 use super::packing::Packing;
 use super::reject::{OnError, Place, Reject};
 
@@ -25,14 +27,15 @@ pub struct Scorer<'m> {
     /// The compression of the output.
     pub packing: Packing,
     pub questions: Questions,
+    /// One tensor for each field, of the first records: the types of a table.
+    pub sample: Arc<[Tensor]>,
 }
 
 /// The predictions of a block.
-#[derive(Debug)]
 pub struct Scored {
     /// What errors call the source.
     pub source: Arc<str>,
-    pub output: Vec<u8>,
+    pub output: Output,
     /// Records that were read, rejects included.
     pub records: u64,
     pub rejects: Vec<Reject>,
@@ -53,67 +56,83 @@ enum Part {
     Refused(String),
 }
 
+/// Where a block's records come from.
+#[derive(Clone, Copy)]
+enum Origin<'b> {
+    Text(&'b Block),
+    /// A table, from this row on.
+    Table(u64),
+}
+
+/// A record's predictions: the tensors of its run, and its row in them.
+pub type Prediction<'p> = (&'p [Tensor], usize);
+
 impl Scorer<'_> {
-    /// Scores what was cut off a source.
+    /// Scores consecutive records of a source.
     ///
     /// # Errors
     /// The first record that cannot be scored, where that ends the run; whatever is wrong with the
     /// model.
-    pub fn score(&self, cut: &Cut) -> Result<Scored> {
-        match cut {
-            Cut::Block(block) => self.score_block(block),
-            Cut::Broken(line) => self.reject_line(line),
+    pub fn score(&self, piece: Piece) -> Result<Scored> {
+        match piece {
+            Piece::Text(Cut::Block(block)) => {
+                let encoded = self.intake.encode(&block)?;
+                let bytes = block.text.len() as u64;
+                self.score_records(encoded, Origin::Text(&block), bytes)
+            }
+            Piece::Text(Cut::Broken(line)) => self.reject_line(&line),
+            Piece::Table(block, rows) => {
+                let (origin, bytes) = (Origin::Table(block.first_row), block.bytes);
+                let encoded = self.intake.encode_table(block, rows)?;
+                self.score_records(encoded, origin, bytes)
+            }
         }
     }
 
-    fn score_block(&self, block: &Block) -> Result<Scored> {
-        let mut encoded = self.intake.encode(block)?;
-        let mut answers = Answers::default();
-        let mut parts = Vec::with_capacity(encoded.groups.len());
-        let truths = self.truths(&encoded);
-        let mut first = 0;
-        for group in &encoded.groups {
-            let mut scored = |first: usize, group: &Group, outputs: &[Tensor]| {
-                if !self.questions.is_empty() {
-                    let truths = truths.get(first..first + group.records).unwrap_or_default();
-                    let way = (&self.intake.plan, &self.layout);
-                    answers.look(&self.questions, way, (group, outputs), truths);
-                }
-            };
-            self.run_group(first, group, &mut parts, &mut scored)?;
-            first += group.records;
-        }
-        self.note_refused(block, &mut encoded, &parts);
+    fn score_records(
+        &self,
+        mut encoded: Encoded,
+        origin: Origin<'_>,
+        bytes: u64,
+    ) -> Result<Scored> {
+        let (parts, answers) = self.run(&encoded)?;
+        self.note_refused(origin, &mut encoded, &parts);
         if let (OnError::Fail, Some((_, first))) = (self.intake.on_error, encoded.rejects.first()) {
             return Err(first.error(&self.intake.source));
         }
-        let mut text = Vec::with_capacity(encoded.kept_bytes() + encoded.entries.len() * 32);
-        let mut outputs = parts.iter().flat_map(Part::each);
-        for entry in &encoded.entries {
-            let prediction = if entry.is_encoded {
-                outputs.next().flatten()
-            } else {
-                None
-            };
-            let prediction = prediction.filter(|_| !entry.is_rejected);
-            if prediction.is_some() || self.intake.on_error == OnError::Null {
-                self.write(&mut text, encoded.kept(entry), prediction);
-            }
-        }
+        let output = self.output(&encoded, &parts)?;
+        let rejects = encoded.rejects.into_iter().map(|(_, reject)| reject);
         Ok(Scored {
             source: Arc::clone(&self.intake.source),
-            output: self.pack(text)?,
+            output,
             records: encoded.entries.len() as u64,
-            rejects: encoded
-                .rejects
-                .into_iter()
-                .map(|(_, reject)| reject)
-                .collect(),
+            rejects: rejects.collect(),
             missing: encoded.missing,
-            bytes: block.text.len() as u64,
+            bytes,
             questions: self.questions.clone(),
             answers,
         })
+    }
+
+    /// Runs all groups, and looks at what comes out where somebody wants to know.
+    fn run(&self, encoded: &Encoded) -> Result<(Vec<Part>, Answers)> {
+        let mut answers = Answers::default();
+        let mut parts = Vec::with_capacity(encoded.groups.len());
+        let truths = self.truths(encoded);
+        let mut look = |first: usize, group: &Group, outputs: &[Tensor]| {
+            if !self.questions.is_empty() {
+                let truths = truths.get(first..first + group.records);
+                let way = (&self.intake.plan, &self.layout);
+                let run = (group, outputs);
+                answers.look(&self.questions, way, run, truths.unwrap_or_default());
+            }
+        };
+        let mut first = 0;
+        for group in &encoded.groups {
+            self.run_group(first, group, &mut parts, &mut look)?;
+            first += group.records;
+        }
+        Ok((parts, answers))
     }
 
     /// The true labels of the records in the groups; nothing where nobody asks for them.
@@ -125,41 +144,7 @@ impl Scorer<'_> {
         entries.map(|entry| encoded.truth(entry)).collect()
     }
 
-    /// A line that starts a record without end.
-    fn reject_line(&self, line: &BrokenLine) -> Result<Scored> {
-        let block = &line.block;
-        let reject = Reject {
-            place: Place::Line(block.first_line),
-            column: None,
-            code: line.code,
-            message: line.message.clone(),
-            hint: line.hint.to_owned(),
-            raw: block.text.trim_ascii_end().to_vec(),
-        };
-        let mut text = Vec::new();
-        match self.intake.on_error {
-            OnError::Fail => return Err(reject.error(&self.intake.source)),
-            OnError::Skip => {}
-            OnError::Null => self.write(&mut text, None, None),
-        }
-        Ok(Scored {
-            source: Arc::clone(&self.intake.source),
-            output: self.pack(text)?,
-            records: 1,
-            rejects: vec![reject],
-            missing: Missing::default(),
-            bytes: block.text.len() as u64,
-            questions: self.questions.clone(),
-            answers: Answers::default(),
-        })
-    }
-
-    fn pack(&self, text: Vec<u8>) -> Result<Vec<u8>> {
-        let packed = self.packing.pack(text);
-        packed.map_err(|source| Error::io("the output's compression", &source))
-    }
-
-    /// Runs one group, whose first record is record `first` of all groups, and shows `scored` what
+    /// Runs one group, whose first record is record `first` of all groups, and shows `look` what
     /// came out. Where the model fails on it, the halves are tried, and their halves, until the
     /// records at fault are alone.
     fn run_group(
@@ -167,14 +152,14 @@ impl Scorer<'_> {
         first: usize,
         group: &Group,
         parts: &mut Vec<Part>,
-        scored: &mut dyn FnMut(usize, &Group, &[Tensor]),
+        look: &mut dyn FnMut(usize, &Group, &[Tensor]),
     ) -> Result<()> {
         let batch = self.intake.plan.batch;
         let records = group.records;
         let failure = match self.model.run(&group.inputs) {
             Ok(values) => {
                 let outputs = self.layout.arrange(values, group.rows(batch))?;
-                scored(first, group, &outputs);
+                look(first, group, &outputs);
                 parts.push(Part::Scored { records, outputs });
                 return Ok(());
             }
@@ -189,99 +174,147 @@ impl Scorer<'_> {
         let counts = self.intake.plan.counts_records();
         for half in [0..records / 2, records / 2..records] {
             let start = first + half.start;
-            self.run_group(start, &group.part(half, &counts, batch), parts, scored)?;
+            self.run_group(start, &group.part(half, &counts, batch), parts, look)?;
         }
         Ok(())
     }
 
     /// Marks the refused records as rejects.
-    fn note_refused(&self, block: &Block, encoded: &mut Encoded, parts: &[Part]) {
+    fn note_refused(&self, origin: Origin<'_>, encoded: &mut Encoded, parts: &[Part]) {
         if parts.iter().all(|part| matches!(part, Part::Scored { .. })) {
             return;
         }
         let mut messages = parts.iter().flat_map(Part::messages);
-        let starts: Vec<usize> = encoded.entries.iter().map(|entry| entry.start).collect();
-        for (index, entry) in encoded.entries.iter_mut().enumerate() {
-            let message = if entry.is_encoded {
-                messages.next().flatten()
-            } else {
-                None
-            };
-            let Some(message) = message.filter(|_| !entry.is_rejected) else {
+        for index in 0..encoded.entries.len() {
+            let Some(entry) = encoded.entries.get(index).filter(|entry| entry.is_encoded) else {
                 continue;
             };
-            entry.is_rejected = true;
-            let end = starts.get(index + 1).copied().unwrap_or(block.text.len());
-            let raw = block.text.get(entry.start..end).unwrap_or_default();
-            let flaw = Flaw::Refused(message.to_owned());
-            let reject = self.intake.reject(block, entry.start, raw, flaw);
+            let message = messages.next().flatten().filter(|_| !entry.is_rejected);
+            let Some(message) = message else {
+                continue;
+            };
+            let reject = self.refusal(origin, encoded, index, message);
             encoded.rejects.push((index, reject));
+            if let Some(entry) = encoded.entries.get_mut(index) {
+                entry.is_rejected = true;
+            }
         }
         encoded.rejects.sort_by_key(|(index, _)| *index);
     }
 
-    /// Writes one record; its predictions are empty where there are none.
-    fn write(
+    /// The reject of record `index`, which the model refuses.
+    fn refusal(
         &self,
-        text: &mut Vec<u8>,
-        kept: Option<&[u8]>,
-        prediction: Option<(&[Tensor], usize)>,
-    ) {
+        origin: Origin<'_>,
+        encoded: &Encoded,
+        index: usize,
+        message: &str,
+    ) -> Reject {
+        let flaw = Flaw::Refused(message.to_owned());
+        let start = |index: usize| encoded.entries.get(index).map(|entry| entry.start);
+        match (origin, &encoded.table) {
+            (Origin::Table(first_row), Some(table)) => {
+                self.intake.reject_row((table, first_row), index, flaw)
+            }
+            (Origin::Text(block), _) => {
+                let at = start(index).unwrap_or_default();
+                let end = start(index + 1).unwrap_or(block.text.len());
+                let raw = block.text.get(at..end).unwrap_or_default();
+                self.intake.reject(block, at, raw, flaw)
+            }
+            (Origin::Table(_), None) => self.intake.described(flaw),
+        }
+    }
+
+    /// A line that starts a record without end.
+    fn reject_line(&self, line: &BrokenLine) -> Result<Scored> {
+        let block = &line.block;
+        let reject = Reject {
+            place: Place::Line(block.first_line),
+            column: None,
+            code: line.code,
+            message: line.message.clone(),
+            hint: line.hint.to_owned(),
+            raw: block.text.trim_ascii_end().to_vec(),
+        };
+        if self.intake.on_error == OnError::Fail {
+            return Err(reject.error(&self.intake.source));
+        }
+        let encoded = Encoded::of_reject(reject.clone());
+        Ok(Scored {
+            source: Arc::clone(&self.intake.source),
+            output: self.output(&encoded, &[])?,
+            records: 1,
+            rejects: vec![reject],
+            missing: Missing::default(),
+            bytes: block.text.len() as u64,
+            questions: self.questions.clone(),
+            answers: Answers::default(),
+        })
+    }
+
+    /// The predictions in the format of the output.
+    fn output(&self, encoded: &Encoded, parts: &[Part]) -> Result<Output> {
         match self.intake.to {
-            Format::Csv { .. } => self.write_csv(text, kept, prediction),
-            Format::Jsonl => self.write_json(text, kept.unwrap_or_default(), prediction),
-        }
-        text.push(b'\n');
-    }
-
-    fn write_csv(
-        &self,
-        text: &mut Vec<u8>,
-        kept: Option<&[u8]>,
-        prediction: Option<(&[Tensor], usize)>,
-    ) {
-        let start = text.len();
-        let columns = self.intake.plan.kept.len();
-        match kept {
-            Some(kept) => text.extend_from_slice(kept),
-            None => text.extend(std::iter::repeat_n(
-                self.style.delimiter,
-                columns.saturating_sub(1),
-            )),
-        }
-        let mut first = columns == 0;
-        match prediction {
-            Some((outputs, record)) => {
-                for (field, values) in self.layout.fields.iter().zip(outputs) {
-                    csv_field(text, field, values, record, &self.style, &mut first);
-                }
-            }
-            None => csv_empty(text, self.layout.columns().len(), &self.style, first),
-        }
-        if text.len() == start {
-            // Readers skip blank lines, and the record with them.
-            text.extend_from_slice(b"\"\"");
+            FileFormat::Text(_) => self.text(encoded, parts).map(Output::Text),
+            FileFormat::Table(_) => self.table(encoded, parts).map(Output::Table),
         }
     }
 
-    fn write_json(&self, text: &mut Vec<u8>, kept: &[u8], prediction: Option<(&[Tensor], usize)>) {
-        text.push(b'{');
-        text.extend_from_slice(kept);
-        for (position, field) in self.layout.fields.iter().enumerate() {
-            if position > 0 {
-                text.push(b',');
-            }
-            json_string(text, &field.name);
-            text.push(b':');
-            match prediction.and_then(|(outputs, record)| Some((outputs.get(position)?, record))) {
-                Some((values, record)) => json_field(text, field, values, record),
-                None => text.extend_from_slice(b"null"),
+    fn text(&self, encoded: &Encoded, parts: &[Part]) -> Result<Vec<u8>> {
+        let mut text = Vec::with_capacity(encoded.kept_bytes() + encoded.entries.len() * 32);
+        let mut predictions = parts.iter().flat_map(Part::each);
+        for entry in &encoded.entries {
+            let prediction = match entry.is_encoded {
+                true => predictions.next().flatten(),
+                false => None,
+            };
+            let prediction = prediction.filter(|_| !entry.is_rejected);
+            if prediction.is_some() || self.intake.on_error == OnError::Null {
+                self.write_record(&mut text, encoded.kept(entry), prediction);
             }
         }
-        if self.layout.fields.is_empty() && text.last() == Some(&b',') {
-            text.pop();
+        let packed = self.packing.pack(text);
+        packed.map_err(|source| Error::io("the output's compression", &source))
+    }
+
+    /// One stretch of rows for each run, for each has tensors of its own. Records without
+    /// predictions go with those before them.
+    fn table(&self, encoded: &Encoded, parts: &[Part]) -> Result<Vec<output::Rows>> {
+        let mut stretches = vec![Stretch {
+            tensors: &self.sample,
+            records: Vec::new(),
+        }];
+        let mut predictions = parts.iter().flat_map(Part::each);
+        for (index, entry) in encoded.entries.iter().enumerate() {
+            let prediction = match entry.is_encoded {
+                true => predictions.next().flatten(),
+                false => None,
+            };
+            let prediction = prediction.filter(|_| !entry.is_rejected);
+            if prediction.is_none() && self.intake.on_error != OnError::Null {
+                continue;
+            }
+            if let Some((tensors, _)) = prediction
+                && stretches
+                    .last()
+                    .is_none_or(|last| !std::ptr::eq(last.tensors, tensors))
+            {
+                stretches.push(Stretch {
+                    tensors,
+                    records: Vec::new(),
+                });
+            }
+            if let Some(last) = stretches.last_mut() {
+                last.records.push((index, prediction.map(|(_, row)| row)));
+            }
         }
-        text.push(b'}');
+        let stretches = stretches
+            .iter()
+            .filter(|stretch| !stretch.records.is_empty());
+        stretches
+            .map(|stretch| output::rows(self, encoded, stretch))
+            .collect()
     }
 }
 
@@ -293,8 +326,8 @@ impl Part {
         }
     }
 
-    /// For each record its outputs and its row in them; nothing for a refused one.
-    fn each(&self) -> impl Iterator<Item = Option<(&[Tensor], usize)>> {
+    /// For each record its predictions; nothing for a refused one.
+    fn each(&self) -> impl Iterator<Item = Option<Prediction<'_>>> {
         (0..self.records()).map(move |record| match self {
             Part::Scored { outputs, .. } => Some((outputs.as_slice(), record)),
             Part::Refused(_) => None,

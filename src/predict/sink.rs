@@ -77,6 +77,11 @@ impl Sink {
         })
     }
 
+    /// What errors call it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Bytes written so far, those of earlier runs included.
     pub fn bytes(&self) -> u64 {
         self.bytes
@@ -98,12 +103,7 @@ impl Sink {
     /// # Errors
     /// [`Error::Io`], or [`Error::ClosedPipe`] when nobody reads any more.
     pub fn write(&mut self, text: &[u8]) -> Result<()> {
-        let written = match &mut self.target {
-            Target::Stdout => io::stdout().lock().write_all(text),
-            Target::Through(file) | Target::Partial { file, .. } => file.write_all(text),
-            Target::Temporary { file, .. } => file.write_all(text),
-        };
-        self.bytes += text.len() as u64;
+        let written = self.write_all(text);
         written.map_err(|source| self.failed(&source))
     }
 
@@ -147,6 +147,29 @@ impl Sink {
 
     fn failed(&self, source: &io::Error) -> Error {
         Error::io(self.name.as_str(), source)
+    }
+}
+
+/// For writers that know no more than this; [`Sink::write`] has the better errors.
+impl Write for Sink {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.write_all(text).map(|()| text.len())
+    }
+
+    fn write_all(&mut self, text: &[u8]) -> io::Result<()> {
+        self.bytes += text.len() as u64;
+        match &mut self.target {
+            Target::Stdout => io::stdout().lock().write_all(text),
+            Target::Through(file) | Target::Partial { file, .. } => file.write_all(text),
+            Target::Temporary { file, .. } => file.write_all(text),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.target {
+            Target::Stdout => io::stdout().lock().flush(),
+            Target::Through(_) | Target::Partial { .. } | Target::Temporary { .. } => Ok(()),
+        }
     }
 }
 

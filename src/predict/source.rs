@@ -6,17 +6,19 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-use super::cut::{Cutter, Limits};
+use super::cut::Cutter;
 use super::encoding::{self, Transcoder};
-use super::format::Format;
+use super::format::{Format, TableFormat};
 use super::options::Options;
 use super::packing::{Packing, without_packing};
+use super::pipe::{Pipe, Stop};
+use super::tables::{Place, Tables};
 
-/// A source of records, opened: text in UTF-8, whatever it was in the file.
-pub struct Source {
-    /// What errors call it: the path as it was given, or `stdin`.
-    pub name: String,
-    pub cutter: Cutter<Box<dyn Read + Send>>,
+/// A source of records, opened.
+pub enum Source {
+    /// Text in UTF-8, whatever it was in the file.
+    Text(Cutter<Box<dyn Read + Send>>),
+    Table(Tables, TableFormat),
 }
 
 /// Whether `path` means standard input.
@@ -67,21 +69,31 @@ pub fn total_bytes(paths: &[PathBuf]) -> Option<u64> {
     paths.iter().map(size).sum()
 }
 
-/// Opens one source.
+/// What errors call the source at `path`: the path as it was given, or `stdin`.
+pub fn name(path: &Path) -> String {
+    if is_stdin(path) {
+        "stdin".to_owned()
+    } else {
+        path.display().to_string()
+    }
+}
+
+/// Opens one source; `only` is the model's only input, if it has one.
 ///
 /// # Errors
-/// [`Error::Io`] when it cannot be opened or read, [`Error::Data`] where it is no text.
-pub fn open(path: &Path, options: &Options) -> Result<Source> {
-    let (name, reader): (String, Box<dyn Read + Send>) = if is_stdin(path) {
-        ("stdin".to_owned(), Box::new(io::stdin()))
-    } else {
-        let name = path.display().to_string();
-        let file = File::open(path).map_err(|source| Error::io(name.as_str(), &source))?;
-        (name, Box::new(file))
-    };
+/// [`Error::Io`] when it cannot be opened or read, [`Error::Data`] where it is neither text nor a
+/// table.
+pub fn open(path: &Path, options: &Options, only: &str, stop: &Stop) -> Result<Source> {
+    let name = name(path);
     let failed = |source: io::Error| Error::io(name.as_str(), &source);
+    let reader: Box<dyn Read + Send> = if is_stdin(path) {
+        Box::new(Pipe::stdin(stop.clone()).map_err(failed)?)
+    } else {
+        Box::new(File::open(path).map_err(failed)?)
+    };
     let (start, reader) = peek(reader).map_err(failed)?;
     let packing = Packing::of_bytes(&start);
+    let is_plain_file = packing == Packing::None && is_file(path);
     let (start, reader) = match packing {
         Packing::None => (start, reader),
         _ => packing
@@ -89,6 +101,14 @@ pub fn open(path: &Path, options: &Options) -> Result<Source> {
             .and_then(peek)
             .map_err(|source| unreadable(&name, packing, &source))?,
     };
+    if let Some(format) = options.input_format.table(&without_packing(path), &start) {
+        let place = Place {
+            path: is_plain_file.then_some(path),
+            name: &name,
+            only,
+        };
+        return Ok(Source::Table(Tables::open(&place, format, reader)?, format));
+    }
     refuse_other_files(&name, &start)?;
     let encoding = encoding::of_bytes(&start).or(options.encoding);
     let reader = match encoding {
@@ -96,10 +116,63 @@ pub fn open(path: &Path, options: &Options) -> Result<Source> {
         None => reader,
     };
     let by_name = Format::of_path(&without_packing(path));
-    let limits = Limits::new(options.batch_size, options.record_bytes);
-    let format = |start: &[u8]| options.input_format.of(by_name, start);
-    let cutter = Cutter::new(reader, &name, limits, format)?;
-    Ok(Source { name, cutter })
+    let format = |start: &[u8]| options.input_format.text(by_name, start);
+    Cutter::new(reader, &name, options.limits(), format).map(Source::Text)
+}
+
+/// The lengths by which shards cut the sources at `paths`: bytes of text, and of a table a stretch
+/// for each of its blocks.
+///
+/// # Errors
+/// [`Error::Usage`] for what has no size that counts: a pipe, or compressed text.
+pub fn shard_lengths(paths: &[PathBuf], options: &Options) -> Result<Vec<u64>> {
+    let length = |path: &PathBuf| {
+        let place = path.display().to_string();
+        let refused = |what: &str| {
+            Error::usage(format!(
+                "--shard: {place} is {what}, and cannot be cut by its size"
+            ))
+            .hint("one file for each shard needs no --shard; or decompress it first")
+        };
+        if is_stdin(path) {
+            return Err(refused("a pipe"));
+        }
+        let failed = |source: io::Error| Error::io(place.as_str(), &source);
+        let mut file = File::open(path).map_err(failed)?;
+        let meta = file.metadata().map_err(failed)?;
+        if !meta.is_file() {
+            return Err(refused("no regular file"));
+        }
+        let mut start = Vec::new();
+        file.by_ref()
+            .take(8)
+            .read_to_end(&mut start)
+            .map_err(failed)?;
+        if Packing::of_bytes(&start) != Packing::None {
+            return Err(refused("compressed"));
+        }
+        if encoding::of_bytes(&start).or(options.encoding).is_some() {
+            return Err(refused("not UTF-8"));
+        }
+        match options.input_format.table(path, &start) {
+            None => Ok(meta.len()),
+            Some(format) => {
+                let place = Place {
+                    path: Some(path),
+                    name: &place,
+                    only: "",
+                };
+                let tables = Tables::open(&place, format, Box::new(io::empty()))?;
+                let blocks = tables.total_blocks().ok_or_else(|| refused("a stream"))?;
+                Ok(blocks.saturating_mul(options.limits().stretch_bytes))
+            }
+        }
+    };
+    paths.iter().map(length).collect()
+}
+
+fn is_file(path: &Path) -> bool {
+    path.metadata().is_ok_and(|meta| meta.is_file())
 }
 
 /// The first bytes of a source, and the source as if they had not been read.

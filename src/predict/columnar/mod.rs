@@ -19,6 +19,8 @@ mod types;
 mod view;
 mod writer;
 
+pub use arrow_array::ArrayRef;
+pub use arrow_schema::{FieldRef, SchemaRef};
 pub use input::{Block, Reader, Table};
 pub use kept::Cells;
 pub use view::{column, flat};

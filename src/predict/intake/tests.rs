@@ -39,6 +39,7 @@ fn plan() -> Plan {
 
 fn intake(from: Format, to: Format) -> Intake {
     let plan = plan();
+    let (from, to) = (FileFormat::Text(from), FileFormat::Text(to));
     let passthrough = Passthrough::new(&plan, &Keep::Unused, to);
     let mut intake = Intake::new(plan, passthrough, "t", (from, to));
     intake.on_error = OnError::Skip;
