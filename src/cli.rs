@@ -49,7 +49,8 @@ pub struct PredictArgs {
     /// The model: an ONNX file (.onnx) or ONNX Runtime's own format (.ort)
     pub model: PathBuf,
 
-    /// Files to score, in this order; standard input where there is none or for "-"
+    /// Files, folders or patterns to score, in this order; standard input where there is none or for
+    /// "-"
     pub input: Vec<PathBuf>,
 
     #[command(flatten)]
@@ -86,6 +87,11 @@ pub struct FormatArgs {
     /// Write to FILE instead of standard output; a file appears whole or not at all
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+
+    /// Write one output for each input to DIR, with the same relative name; --rejects, --manifest and
+    /// --report are folders then, too
+    #[arg(long, value_name = "DIR", conflicts_with = "output")]
+    pub output_dir: Option<PathBuf>,
 
     /// Format of the input; by default from the file's extension or first bytes
     #[arg(long, value_name = "FORMAT")]
@@ -230,8 +236,9 @@ pub struct FaultArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Long runs")]
 pub struct LongRunArgs {
-    /// Go on where an interrupted run with the same command line stopped; needs --output
-    #[arg(long, requires = "output")]
+    /// Go on where an interrupted run with the same command line stopped; needs --output or
+    /// --output-dir
+    #[arg(long)]
     pub resume: bool,
 
     /// Score only part I of N of the input, counted from 1; the parts' outputs one after the other

@@ -5,7 +5,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::model::onnx::Facts;
 
 use super::digest;
 use super::journal::{Checkpoint, Identity, Journal, partial};
@@ -27,7 +26,7 @@ impl Begin {
     /// # Errors
     /// [`Error::Usage`] for an input that cannot be cut into shards or read twice, and where an
     /// earlier run was another one; [`Error::Io`].
-    pub fn new(options: &Options, facts: &Facts, paths: &[PathBuf]) -> Result<Option<Begin>> {
+    pub fn new(options: &Options, paths: &[PathBuf]) -> Result<Option<Begin>> {
         let mut route = match options.shard {
             None => Route::whole(paths.len()),
             Some(shard) => {
@@ -45,14 +44,14 @@ impl Begin {
                 resumable: None,
             }));
         };
-        if !options.resume {
+        if !options.resume || options.is_table() {
             let is_finished = is_file(output) && !options.force;
             return Ok((!is_finished).then_some(Begin {
                 route,
                 resumable: None,
             }));
         }
-        let model = digest::of_file(&facts.path)?;
+        let model = digest::of_file(&options.model)?;
         let identity = Identity::new(&model, &options.identity(), paths)?;
         let journal = Journal::new(output, identity);
         if options.force {

@@ -37,7 +37,7 @@ pub fn for_fault(fault: &Fault, dtype: Option<Dtype>) -> String {
             format!("--missing '{bare}' scores it as missing")
         }
         Reason::QuotedNumber => "--lenient accepts numbers in quotes".to_owned(),
-        Reason::NotUtf8 => "convert the file: iconv -f LATIN1 -t UTF-8".to_owned(),
+        Reason::NotUtf8 => "--encoding latin1, or what it is, reads the file as UTF-8".to_owned(),
         Reason::NotAList | Reason::WrongShape => {
             "mlserve inspect MODEL --example jsonl prints a record that fits".to_owned()
         }

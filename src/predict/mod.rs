@@ -19,9 +19,11 @@ pub mod feeder;
 pub mod first;
 pub mod format;
 pub mod hint;
+pub mod inputs;
 pub mod insight;
 pub mod intake;
 pub mod interrupt;
+pub mod jobs;
 pub mod journal;
 pub mod lines;
 pub mod look;
@@ -47,8 +49,6 @@ pub mod sink;
 pub mod source;
 pub mod tables;
 
-use std::path::PathBuf;
-
 use crate::batch::columns::Layout;
 use crate::cli::PredictArgs;
 use crate::error::{Error, Result};
@@ -57,6 +57,8 @@ use crate::model::{Model, onnx};
 use begin::Begin;
 use closing::Closing;
 use feeder::{Feeder, Journey, Task};
+use inputs::Input;
+use jobs::Job;
 use opened::Opened;
 use options::Options;
 use order::Workers;
@@ -80,29 +82,45 @@ pub fn run(args: &PredictArgs) -> Result<()> {
 /// The straight line of the command.
 fn score(options: &Options) -> Result<()> {
     let facts = onnx::read(&options.model)?;
-    let paths = source::resolve(&options.inputs)?;
+    let inputs = inputs::resolve(&options.inputs)?;
     if options.explain {
-        return explain(&paths, &facts, options);
+        return explain(&inputs, &facts, options);
     }
     interrupt::watch();
-    let Some(begin) = Begin::new(options, &facts, &paths)? else {
-        progress::note_finished(options);
-        return Ok(());
-    };
-    let model = Model::from_facts(facts, &options.runtime)?;
-    let workers = Workers::start(options.jobs)?;
-    let progress = Progress::new(source::total_bytes(&paths), options.quiet);
+    let mut facts = Some(facts);
+    let mut loaded = None;
+    for job in jobs::of(options, inputs)? {
+        let Some(begin) = Begin::new(&job.options, &job.inputs)? else {
+            progress::note_finished(&job.options);
+            continue;
+        };
+        // Not before there is something to do, and once for all.
+        if let Some(facts) = facts.take() {
+            let model = Model::from_facts(facts, &options.runtime)?;
+            loaded = Some((model, Workers::start(options.jobs)?));
+        }
+        if let Some((model, workers)) = &loaded {
+            score_job(&job, begin, model, workers)?;
+        }
+    }
+    Ok(())
+}
+
+/// Scores the inputs of one output.
+fn score_job(job: &Job, begin: Begin, model: &Model, workers: &Workers) -> Result<()> {
+    let Job { inputs, options } = job;
+    let progress = Progress::new(source::total_bytes(inputs), options.quiet);
     let journey = Journey {
-        paths: paths.clone(),
+        paths: inputs.clone(),
         route: begin.route.clone(),
         done: begin.records(),
         stop: workers.stop.clone(),
     };
-    let mut feeder = Feeder::new(&model, options, journey);
+    let mut feeder = Feeder::new(model, options, journey);
     let mut outlet = begin.open(options)?;
     let scored = feeder.start(&mut outlet, &progress).and_then(|()| {
         order::in_order(
-            &workers,
+            workers,
             || feeder.next_task(),
             |task: Task<'_>| Ok((task.scorer.score(task.piece)?, task.after)),
             |(scored, after)| outlet.take(scored, after, &progress),
@@ -111,18 +129,18 @@ fn score(options: &Options) -> Result<()> {
     progress.clear();
     let (account, insight) = outlet.finish(scored)?;
     let closing = Closing {
-        model: &model,
+        model,
         options,
-        inputs: &paths,
+        inputs,
         plan: feeder.plan_text(),
         account: &account,
     };
     closing.tell(insight, &progress)
 }
 
-fn explain(paths: &[PathBuf], facts: &onnx::Facts, options: &Options) -> Result<()> {
+fn explain(inputs: &[Input], facts: &onnx::Facts, options: &Options) -> Result<()> {
     let mut stdout = Sink::open(None)?;
-    for path in paths {
+    for Input { path, .. } in inputs {
         let Some(opened) = Opened::new(path, &facts.signature, options, &Stop::default())? else {
             continue;
         };

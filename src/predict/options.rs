@@ -23,10 +23,15 @@ use super::reject::{Budget, OnError};
 use super::route;
 
 /// A run of `predict`, ready to start.
+#[derive(Clone)]
 pub struct Options {
     pub model: PathBuf,
     pub inputs: Vec<PathBuf>,
     pub output: Option<PathBuf>,
+    /// Where there is an output for each input.
+    pub output_dir: Option<PathBuf>,
+    /// The format that was asked for.
+    pub to: Option<FormatName>,
     pub input_format: InputFormat,
     pub output_format: OutputFormat,
     /// Compression of the output.
@@ -139,7 +144,7 @@ impl Options {
             .output
             .clone()
             .filter(|path| path.as_os_str() != "-");
-        Ok(Options {
+        let mut options = Options {
             model: args.model.clone(),
             inputs: args.input.clone(),
             input_format: InputFormat {
@@ -147,16 +152,15 @@ impl Options {
                 delimiter: formats.delimiter.map(|delimiter| delimiter.0),
                 no_header: formats.no_header,
             },
+            to: formats.to,
             output_format: OutputFormat {
                 to: formats.to,
-                by_name: output
-                    .as_deref()
-                    .map(without_packing)
-                    .and_then(|path| FileFormat::of_path(&path)),
+                by_name: None,
                 delimiter: formats.out_delimiter.map(|delimiter| delimiter.0),
             },
-            packing: output.as_deref().map_or(Packing::None, Packing::of_path),
-            output,
+            packing: Packing::None,
+            output: None,
+            output_dir: formats.output_dir.clone(),
             rules: rules(args)?,
             wanted: wanted(args)?,
             nan_as: formats.nan_as.clone(),
@@ -181,7 +185,45 @@ impl Options {
             stream: args.long.stream,
             quiet: args.run.quiet,
             runtime: runtime_choice(&args.runtime),
-        })
+        };
+        if let Some(output) = output {
+            options.set_output(output);
+        }
+        options.check()?;
+        Ok(options)
+    }
+
+    /// Writes to `output`, whose name tells format and compression.
+    pub fn set_output(&mut self, output: PathBuf) {
+        self.output_format.by_name = FileFormat::of_path(&without_packing(&output));
+        self.packing = Packing::of_path(&output);
+        self.output = Some(output);
+    }
+
+    /// Whether the output is a table, as far as flag and name tell.
+    pub fn is_table(&self) -> bool {
+        match (self.to, self.output_format.by_name) {
+            (Some(name), _) => matches!(FileFormat::named(name, None), FileFormat::Table(_)),
+            (None, Some(format)) => matches!(format, FileFormat::Table(_)),
+            (None, None) => false,
+        }
+    }
+
+    /// What no single flag can know.
+    fn check(&self) -> Result<()> {
+        let is_table = self.is_table();
+        if is_table && self.packing != Packing::None {
+            let hint = "Parquet and Arrow compress their own columns";
+            return Err(Error::usage("-o: a table is not compressed as a whole").hint(hint));
+        }
+        if is_table && self.resume && self.output.is_some() {
+            return Err(
+                Error::usage("--resume: only text can be gone on with, CSV or JSONL").hint(
+                    "--output-dir with --resume leaves finished files alone and scores the others",
+                ),
+            );
+        }
+        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Opens what is to be scored: files in their order, or standard input.
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -22,42 +22,8 @@ pub enum Source {
 }
 
 /// Whether `path` means standard input.
-fn is_stdin(path: &Path) -> bool {
+pub fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"
-}
-
-/// The sources that the command line names; standard input where it names none.
-///
-/// # Errors
-/// [`Error::Usage`] where standard input is a terminal that nobody meant, or named twice;
-/// [`Error::Io`] for a file that is not there, so that nothing is scored before.
-pub fn resolve(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    if paths.iter().filter(|path| is_stdin(path)).count() > 1 {
-        return Err(Error::usage("standard input can be read only once").hint("name \"-\" once"));
-    }
-    if paths.is_empty() {
-        if io::stdin().is_terminal() {
-            return Err(Error::usage(
-                "no input: expected files after the model, or data on standard input",
-            )
-            .hint("mlserve predict MODEL FILE.csv, or ... | mlserve predict MODEL"));
-        }
-        return Ok(vec![PathBuf::from("-")]);
-    }
-    for path in paths.iter().filter(|path| !is_stdin(path)) {
-        let place = path.display().to_string();
-        let meta = path
-            .metadata()
-            .map_err(|source| Error::io(place.as_str(), &source))?;
-        if meta.is_dir() {
-            return Err(Error::Io(crate::error::Report {
-                place,
-                message: "expected a file, found a folder".to_owned(),
-                hint: "name the files: FOLDER/*.csv".to_owned(),
-            }));
-        }
-    }
-    Ok(paths.to_vec())
 }
 
 /// Bytes of all sources together, where that is known.

@@ -42,7 +42,7 @@ const CRATES: [(&str, &[&str]); 16] = [
     ("indicatif", &["predict/progress.rs"]),
     // The test of the cutter holds it to what the csv crate sees.
     ("csv", &["predict/rows.rs", "predict/cut/tests.rs"]),
-    ("flate2", &["predict/packing.rs"]),
+    ("flate2", &["predict/packing.rs", "predict/numpy/zipped.rs"]),
     ("zstd", &["predict/packing.rs", "model/runtime"]),
     ("encoding_rs", &["predict/encoding.rs"]),
 ];

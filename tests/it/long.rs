@@ -144,11 +144,20 @@ fn a_run_goes_on_only_where_it_is_the_same_run() {
     fs::write(folder.file("in.csv"), &more).unwrap();
     refused(&flags, "the input in.csv has changed");
 
-    iris(&folder, &["-o", "out.csv", "--resume", "--force", "-q"]).prints("");
-    iris(&folder, &["-o", "whole.csv", "-q"]).prints("");
+    iris(&folder, &["-o", "out.csv", "--resume", "--force"]).prints("");
+    iris(&folder, &["-o", "whole.csv"]).prints("");
     assert!(folder.read("out.csv") == folder.read("whole.csv"));
     assert_eq!(folder.names(), ["in.csv", "out.csv", "whole.csv"]);
 
+    iris(&folder, &["-o", "out.parquet", "--resume"]).fails(
+        2,
+        "--resume: only text can be gone on with, CSV or JSONL\n\
+         hint: --output-dir with --resume leaves finished files alone and scores the others",
+    );
+    iris(&folder, &["--resume"]).fails(
+        2,
+        "--resume: standard output cannot be gone on with\nhint: -o FILE names the output",
+    );
     predict("iris", &["-", "--resume", "-o", "x.csv"])
         .given("a\n")
         .fails(
@@ -324,7 +333,7 @@ fn a_report_is_one_page_that_asks_for_nothing_else() {
         0
     );
     let page = folder.read("r.html");
-    assert!(page.starts_with("<!DOCTYPE html>"), "{}", &page[..100]);
+    assert!(page.starts_with("<!doctype html>"), "{}", &page[..100]);
     for text in ["probabilities_setosa", "500", "<svg"] {
         assert!(page.contains(text), "{text}");
     }
