@@ -65,7 +65,7 @@ _mlserve() {
             return 0
             ;;
         mlserve__subcmd__predict)
-            opts="-o -d -j -q -v -h --output --from --to --delimiter --out-delimiter --encoding --no-header --nan-as --keep --features --id --label --exclude --allow-missing-columns --set --missing --missing-in-strings --fill --lenient --outputs --classes --activation --threshold --top --argmax --on-error --rejects --max-errors --max-record-bytes --resume --shard --shards --force --stream --manifest --limit --explain --jobs --batch-size --quiet --runtime --allow-known-bad-runtime --verbose --help"
+            opts="-o -d -j -q -v -h --output --output-dir --from --to --delimiter --out-delimiter --encoding --no-header --nan-as --keep --features --id --label --exclude --allow-missing-columns --set --missing --missing-in-strings --fill --lenient --outputs --classes --activation --threshold --top --argmax --report --on-error --rejects --max-errors --max-record-bytes --resume --shard --shards --force --stream --manifest --limit --explain --jobs --batch-size --quiet --runtime --allow-known-bad-runtime --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -79,12 +79,16 @@ _mlserve() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --output-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --from)
-                    COMPREPLY=($(compgen -W "csv tsv jsonl" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "csv tsv jsonl parquet arrow arrow-stream npy npz" -- "${cur}"))
                     return 0
                     ;;
                 --to)
-                    COMPREPLY=($(compgen -W "csv tsv jsonl" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "csv tsv jsonl parquet arrow arrow-stream npy npz" -- "${cur}"))
                     return 0
                     ;;
                 --delimiter)
@@ -156,6 +160,10 @@ _mlserve() {
                     return 0
                     ;;
                 --top)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --report)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -30,12 +30,23 @@ complete -c mlserve -n "__fish_mlserve_needs_command" -s V -l version -d 'Print 
 complete -c mlserve -n "__fish_mlserve_needs_command" -f -a "predict" -d 'Score the records of CSV, TSV or JSONL files or of a pipe, on all cores, in input order'
 complete -c mlserve -n "__fish_mlserve_needs_command" -f -a "inspect" -d 'Show what goes into a model, what comes out and what is inside'
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -s o -l output -d 'Write to FILE instead of standard output; a file appears whole or not at all' -r -F
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l output-dir -d 'Write one output for each input to DIR, with the same relative name; --rejects, --manifest and --report are folders then, too' -r -F
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l from -d 'Format of the input; by default from the file\'s extension or first bytes' -r -f -a "csv\t''
 tsv\t''
-jsonl\t'One JSON object a line'"
+jsonl\t'One JSON object a line'
+parquet\t''
+arrow\t'Arrow IPC file (Feather)'
+arrow-stream\t'Arrow IPC stream'
+npy\t'One NumPy array'
+npz\t'Named NumPy arrays'"
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l to -d 'Format of the output; by default from the extension of --output, else as the input' -r -f -a "csv\t''
 tsv\t''
-jsonl\t'One JSON object a line'"
+jsonl\t'One JSON object a line'
+parquet\t''
+arrow\t'Arrow IPC file (Feather)'
+arrow-stream\t'Arrow IPC stream'
+npy\t'One NumPy array'
+npz\t'Named NumPy arrays'"
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -s d -l delimiter -d 'Character between the fields of CSV input, or "tab"; the output has the same' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l out-delimiter -d 'Character between the fields of CSV output, or "tab"' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l encoding -d 'Encoding of text input without a byte order mark: latin1, windows-1252, utf-16le, shift_jis...' -r
@@ -54,6 +65,7 @@ complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l activation -
 softmax\t''"
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l threshold -d 'Decide for the positive class from this probability on (two classes)' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l top -d 'Show only the K best classes and their scores' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l report -d 'Write a page about the run to FILE (HTML): distributions, metrics, missing values, rejects' -r -F
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l on-error -d 'End the run, leave the record out, or keep it with empty predictions; skip with --rejects or --max-errors, else fail' -r -f -a "fail\t'End the run; nothing half-written is left'
 skip\t'Leave the record out'
 null\t'Keep the record with empty predictions'"
@@ -72,7 +84,7 @@ complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l allow-missin
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l missing-in-strings -d 'Apply --missing to string columns too'
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l lenient -d 'Accept numbers in quotes in JSON'
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l argmax -d 'Show only the best class'
-complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l resume -d 'Go on where an interrupted run with the same command line stopped; needs --output'
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l resume -d 'Go on where an interrupted run with the same command line stopped; needs --output or --output-dir'
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l force -d 'Score anew what --resume or a shard has already finished'
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l stream -d 'Score records as they arrive and write each batch at once; batches, and with them the last bits of predictions, then depend on timing'
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l explain -d 'Print which column feeds which input and which columns come out; score nothing'

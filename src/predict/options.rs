@@ -212,6 +212,12 @@ impl Options {
     /// What no single flag can know.
     fn check(&self) -> Result<()> {
         let is_table = self.is_table();
+        if self.resume && self.output.is_none() && self.output_dir.is_none() {
+            return Err(
+                Error::usage("--resume: standard output cannot be gone on with")
+                    .hint("-o FILE names the output"),
+            );
+        }
         if is_table && self.packing != Packing::None {
             let hint = "Parquet and Arrow compress their own columns";
             return Err(Error::usage("-o: a table is not compressed as a whole").hint(hint));

@@ -111,7 +111,7 @@ const CELLS: [Case; 15] = [
         input: b"island,sex,bill_length_mm,bill_depth_mm,flipper_length_mm,body_mass_g\n\xcele,male,1,2,3,4\n",
         code: 1,
         stderr: "stdin:2: column \"island\": expected text (string), found \"\u{fffd}le\", which is not UTF-8\n\
-                 hint: convert the file: iconv -f LATIN1 -t UTF-8",
+                 hint: --encoding latin1, or what it is, reads the file as UTF-8",
     },
     Case {
         what: "Latin-1 to be copied into JSON",
@@ -263,6 +263,14 @@ const RECORDS: [Case; 10] = [
         code: 1,
         stderr: "stdin: empty: expected a header line",
     },
+];
+
+#[test]
+fn a_record_that_cannot_be_taken_apart_is_named_with_its_line() {
+    check(&RECORDS);
+}
+
+const COLUMNS: [Case; 9] = [
     Case {
         what: "a column twice",
         model: IRIS,
@@ -598,6 +606,7 @@ fn the_licences_of_what_is_inside_can_be_read() {
 #[test]
 fn files_that_are_absent_or_folders_are_named() {
     let folder = Folder::with(&[("four.csv", b"a,b,c,d\n1,2,3,4\n"), ("folder.csv.d", b"")]);
+    std::fs::create_dir(folder.file("empty")).unwrap();
     for (args, code, stderr) in [
         (
             &["absent.csv"][..],
@@ -610,9 +619,10 @@ fn files_that_are_absent_or_folders_are_named() {
             "absent.csv: no such file or directory",
         ),
         (
-            &["."],
+            &["empty"],
             4,
-            ".: expected a file, found a folder\nhint: name the files: FOLDER/*.csv",
+            "empty: no file to score there\n\
+             hint: files are known by their names: .csv, .tsv, .jsonl, .parquet, .arrow, .npy, .npz, also with .gz or .zst behind it",
         ),
         (
             &["four.csv", "-o", "absent/out.csv"],
