@@ -1,10 +1,14 @@
 //! Where scored blocks end up, in input order: predictions are written, rejects told of, all of it
 //! counted.
 
-use crate::error::Result;
+use std::io;
+use std::path::Path;
+
+use crate::error::{Error, Result};
 
 use super::account::Account;
 use super::options::Options;
+use super::packing::Packing;
 use super::progress::Progress;
 use super::reject::Budget;
 use super::score::Scored;
@@ -13,9 +17,20 @@ use super::sink::Sink;
 /// The end of the line.
 pub struct Outlet {
     predictions: Sink,
-    rejects: Option<Sink>,
+    packing: Packing,
+    /// Whether nothing has been written to `predictions` so far.
+    is_empty: bool,
+    rejects: Option<Rejects>,
     budget: Option<Budget>,
     pub account: Account,
+}
+
+/// Where rejects are told of.
+struct Rejects {
+    sink: Sink,
+    name: String,
+    packing: Packing,
+    is_empty: bool,
 }
 
 impl Outlet {
@@ -27,7 +42,9 @@ impl Outlet {
         let rejects = options.rejects.as_deref();
         Ok(Outlet {
             predictions: Sink::open(options.output.as_deref())?,
-            rejects: rejects.map(|path| Sink::open(Some(path))).transpose()?,
+            packing: options.packing,
+            is_empty: true,
+            rejects: rejects.map(Rejects::open).transpose()?,
             budget: options.budget,
             account: Account::default(),
         })
@@ -38,7 +55,12 @@ impl Outlet {
     /// # Errors
     /// As [`Sink::write`].
     pub fn write_header(&mut self, header: &[u8]) -> Result<()> {
-        self.predictions.write(header)
+        self.write(header)
+    }
+
+    fn write(&mut self, packed: &[u8]) -> Result<()> {
+        self.is_empty &= packed.is_empty();
+        self.predictions.write(packed)
     }
 
     /// Takes the next block.
@@ -48,32 +70,88 @@ impl Outlet {
     pub fn take(&mut self, scored: &Scored, progress: &Progress) -> Result<()> {
         self.account.add(scored);
         progress.advance(&self.account, scored.bytes);
-        if let Some(sink) = self.rejects.as_mut().filter(|_| !scored.rejects.is_empty()) {
-            let mut lines = Vec::new();
-            for reject in &scored.rejects {
-                reject.write(&mut lines, &scored.source);
-            }
-            sink.write(&lines)?;
+        if let Some(rejects) = &mut self.rejects {
+            rejects.write(scored)?;
         }
         if let Some(budget) = self.budget {
-            budget.check(self.account.rejects.total())?;
+            let checked = budget.check(self.account.rejects.total());
+            checked.map_err(|error| told(error, self.rejects.as_ref()))?;
         }
-        self.predictions.write(&scored.output)
+        self.write(&scored.output)
     }
 
-    /// Makes what was written final, the rejects also where `scored` is an error: they may be why.
+    /// Makes what was written final; where `scored` is an error of the data, the rejects alone: they
+    /// may be why.
     ///
     /// # Errors
     /// That of `scored`; as [`Sink::finish`]; too many rejects.
-    pub fn finish(self, scored: Result<()>) -> Result<Account> {
+    pub fn finish(mut self, scored: Result<()>) -> Result<Account> {
+        let scored = scored.and_then(|()| match self.budget {
+            Some(budget) => budget
+                .check_end(self.account.rejects.total(), self.account.records)
+                .map_err(|error| told(error, self.rejects.as_ref())),
+            None => Ok(()),
+        });
         if let Some(rejects) = self.rejects {
-            rejects.finish()?;
+            match scored {
+                Ok(()) => rejects.finish()?,
+                Err(Error::Data(_) | Error::ClosedPipe) if !rejects.is_empty => rejects.finish()?,
+                Err(_) => {}
+            }
         }
         scored?;
-        if let Some(budget) = self.budget {
-            budget.check_end(self.account.rejects.total(), self.account.records)?;
+        if self.is_empty {
+            self.predictions.write(&nothing(self.packing)?)?;
         }
         self.predictions.finish()?;
         Ok(self.account)
     }
+}
+
+impl Rejects {
+    fn open(path: &Path) -> Result<Rejects> {
+        Ok(Rejects {
+            sink: Sink::open(Some(path))?,
+            name: path.display().to_string(),
+            packing: Packing::of_path(path),
+            is_empty: true,
+        })
+    }
+
+    fn write(&mut self, scored: &Scored) -> Result<()> {
+        if scored.rejects.is_empty() {
+            return Ok(());
+        }
+        let mut lines = Vec::new();
+        for reject in &scored.rejects {
+            reject.write(&mut lines, &scored.source);
+        }
+        let packed = self.packing.pack(lines).map_err(unpackable)?;
+        self.is_empty = false;
+        self.sink.write(&packed)
+    }
+
+    fn finish(mut self) -> Result<()> {
+        if self.is_empty {
+            self.sink.write(&nothing(self.packing)?)?;
+        }
+        self.sink.finish()
+    }
+}
+
+/// An error about rejects, with where they are told of.
+fn told(error: Error, rejects: Option<&Rejects>) -> Error {
+    match rejects {
+        Some(rejects) => error.hint(format!("{} tells which, and why", rejects.name)),
+        None => error,
+    }
+}
+
+/// What a file without lines holds.
+fn nothing(packing: Packing) -> Result<Vec<u8>> {
+    packing.nothing().map_err(unpackable)
+}
+
+fn unpackable(source: io::Error) -> Error {
+    Error::io("the output's compression", &source)
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-use super::cut::{Cutter, Limits};
+use super::cut::{Cutter, Limits, read_error};
 use super::encoding::{self, Transcoder};
 use super::format::Format;
 use super::options::Options;
@@ -87,10 +87,10 @@ pub fn open(path: &Path, options: &Options) -> Result<Source> {
         _ => packing
             .unpack(reader)
             .and_then(peek)
-            .map_err(|source| unreadable(&name, packing, &source))?,
+            .map_err(|source| read_error(&name, &source))?,
     };
     refuse_other_files(&name, &start)?;
-    let encoding = encoding::of_bytes(&start).or(options.encoding);
+    let encoding = encoding::of_source(&start, options.encoding);
     let reader = match encoding {
         Some(encoding) => Box::new(Transcoder::new(reader, encoding)),
         None => reader,
@@ -123,14 +123,6 @@ fn peek(mut reader: Box<dyn Read + Send>) -> io::Result<(Vec<u8>, Box<dyn Read +
 
 /// Enough for every mark by which a file tells its format.
 const PEEKED_BYTES: usize = 6;
-
-/// A compressed file that is cut short or broken will be so again: the data is wrong, not the disk.
-fn unreadable(name: &str, packing: Packing, source: &io::Error) -> Error {
-    Error::data(
-        name,
-        format!("cannot be read as {}: {source}", packing.name()),
-    )
-}
 
 /// Files that are no text.
 fn refuse_other_files(name: &str, start: &[u8]) -> Result<()> {
