@@ -30,6 +30,7 @@ mod scan;
 pub mod score;
 pub mod sink;
 pub mod source;
+mod window;
 
 use std::path::PathBuf;
 
