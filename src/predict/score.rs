@@ -14,6 +14,7 @@ use super::format::Format;
 use super::intake::{Encoded, Flaw, Intake};
 use super::packing::Packing;
 use super::reject::{OnError, Place, Reject};
+use super::rows::Lines;
 
 /// Everything that scoring a block of one source needs; shared by all workers.
 pub struct Scorer<'m> {
@@ -163,6 +164,7 @@ impl Scorer<'_> {
             return;
         }
         let mut messages = parts.iter().flat_map(Part::messages);
+        let mut lines = Lines::new(block);
         let starts: Vec<usize> = encoded.entries.iter().map(|entry| entry.start).collect();
         for (index, entry) in encoded.entries.iter_mut().enumerate() {
             let message = if entry.is_encoded {
@@ -177,7 +179,7 @@ impl Scorer<'_> {
             let end = starts.get(index + 1).copied().unwrap_or(block.text.len());
             let raw = block.text.get(entry.start..end).unwrap_or_default();
             let flaw = Flaw::Refused(message.to_owned());
-            let reject = self.intake.reject(block, entry.start, raw, flaw);
+            let reject = self.intake.reject(lines.line_of(entry.start), raw, flaw);
             encoded.rejects.push((index, reject));
         }
         encoded.rejects.sort_by_key(|(index, _)| *index);
