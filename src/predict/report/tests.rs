@@ -267,12 +267,16 @@ fn profiles_of_parts_make_the_profile_of_the_whole() {
     let counts = [true];
     let mut merged = Profile::default();
     for record in 0..300 {
-        let group = whole.group.only(record, &counts, BatchAxis::Free);
+        let group = whole
+            .group
+            .part(record..record + 1, &counts, BatchAxis::Free);
         let alone = Group {
             records: 1,
             inputs: whole.outputs.clone(),
         };
-        let outputs = alone.only(record, &[true; 3], BatchAxis::Free).inputs;
+        let outputs = alone
+            .part(record..record + 1, &[true; 3], BatchAxis::Free)
+            .inputs;
         merged.merge(Profile::of(&whole.plan, &whole.layout, &group, &outputs));
     }
     let profile = whole.profile();
