@@ -134,8 +134,7 @@ mod tests {
     impl Read for Trickle<'_> {
         fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
             let count = self.0.len().min(1);
-            out.get_mut(..count)
-                .map(|room| room.copy_from_slice(&self.0[..count]));
+            out[..count].copy_from_slice(&self.0[..count]);
             self.0 = &self.0[count..];
             Ok(count)
         }

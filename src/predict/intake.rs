@@ -400,7 +400,7 @@ impl<'t> Taking<'_, 't> {
         let truths = &mut self.encoded.truths;
         let truth_start = truths.len();
         let is_there = label.is_some_and(|label| label.append_text(truths));
-        let truth = is_there.then(|| truth_start..truths.len());
+        let truth = is_there.then_some(truth_start..truths.len());
         Ok((start..kept.len(), truth))
     }
 
