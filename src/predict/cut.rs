@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 
 use super::format::Format;
 use super::scan::Scan;
+use super::window::Window;
 
 /// Consecutive whole records of one source.
 #[derive(Debug, PartialEq, Eq)]
@@ -97,7 +98,7 @@ pub struct Cutter<R> {
     format: Format,
     limits: Limits,
     /// What was read and not yet handed out.
-    buffer: Vec<u8>,
+    buffer: Window,
     ended: bool,
     /// Byte and line of the source that `buffer` starts at.
     offset: u64,
@@ -122,7 +123,7 @@ impl<R: Read> Cutter<R> {
             name: name.to_owned(),
             format: Format::Jsonl,
             limits,
-            buffer: Vec::new(),
+            buffer: Window::default(),
             ended: false,
             offset: 0,
             line: 1,
@@ -155,17 +156,17 @@ impl<R: Read> Cutter<R> {
         (self.offset, self.line) = (offset, line);
     }
 
-    /// The text of the next record, which stays where it is; nothing at the end of the source.
+    /// The text of the next record, which stays where it is; nothing at the end of the source, `None`
+    /// for a record without end.
     ///
     /// # Errors
     /// As [`Cutter::next_block`].
-    pub fn peek(&mut self) -> Result<&[u8]> {
+    pub fn peek(&mut self) -> Result<Option<&[u8]>> {
         self.skip_blank()?;
-        let end = match self.scan(1, usize::MAX)? {
-            Ok(scan) => scan.end,
-            Err(broken) => return Err(self.error(broken)),
-        };
-        Ok(self.buffer.get(..end).unwrap_or_default())
+        Ok(match self.scan(1, usize::MAX)? {
+            Ok(scan) => Some(self.buffer.get(..scan.end).unwrap_or_default()),
+            Err(_) => None,
+        })
     }
 
     /// One record, such as a header; `None` at the end of the source.
@@ -211,19 +212,19 @@ impl<R: Read> Cutter<R> {
         }
     }
 
-    /// The records that have arrived, at least one; waits only for the first of them. `None` at the
-    /// end of the source.
+    /// The records that have arrived, at least one and at most `most`; waits only for the first of
+    /// them. `None` at the end of the source.
     ///
     /// # Errors
     /// As [`Cutter::next_block`].
-    pub fn next_arrived(&mut self) -> Result<Option<Cut>> {
+    pub fn next_arrived(&mut self, most: Option<u64>) -> Result<Option<Cut>> {
         self.skip_blank()?;
-        let mut scan = Scan::default();
+        let mut scan = Scan::new(self.limits.record_bytes);
         loop {
             scan.run(
                 &self.buffer,
                 self.format,
-                (u64::MAX, usize::MAX),
+                (most.unwrap_or(u64::MAX), usize::MAX),
                 !self.ended,
             );
             if scan.end > 0 {
@@ -231,7 +232,7 @@ impl<R: Read> Cutter<R> {
                     self.hand_out(scan.end, Some(scan.records)),
                 )));
             }
-            if self.ended || self.is_endless(&scan) {
+            if self.ended || self.endless(&scan).is_some() {
                 break;
             }
             self.read_some()?;
@@ -297,28 +298,38 @@ impl<R: Read> Cutter<R> {
     /// Looks for the ends of the next `most` records, or of those that start before `target`,
     /// reading as far as that takes.
     fn scan(&mut self, most: u64, target: usize) -> Result<std::result::Result<Scan, Endless>> {
-        let mut scan = Scan::default();
+        let mut scan = Scan::new(self.limits.record_bytes);
         loop {
             scan.run(&self.buffer, self.format, (most, target), !self.ended);
             if scan.records == most || scan.end >= target {
                 return Ok(Ok(scan));
             }
+            if let Some(endless) = self.endless(&scan) {
+                return Ok(Err(endless));
+            }
             if self.ended {
-                if scan.in_quotes {
-                    return Ok(Err(Endless::unclosed(&scan)));
-                }
                 scan.take_unended(&self.buffer, self.format);
                 return Ok(Ok(scan));
-            }
-            if self.is_endless(&scan) {
-                return Ok(Err(Endless::too_long(&scan, self.limits.record_bytes)));
             }
             self.read_some()?;
         }
     }
 
-    fn is_endless(&self, scan: &Scan) -> bool {
-        self.buffer.len() - scan.start > self.limits.record_bytes
+    /// What is wrong with the record that `scan` stopped in, if anything is. It must not matter how
+    /// much of the source happens to be read already: a record that is whole and too long is treated
+    /// as one that is not whole.
+    fn endless(&self, scan: &Scan) -> Option<Endless> {
+        let most = self.limits.record_bytes;
+        let record = self.buffer.get(scan.start..).unwrap_or_default();
+        // A line end to come is no part of the record.
+        let line_end = if self.ended { 0 } else { 2 };
+        if scan.is_too_long || record.len() > most.saturating_add(line_end) {
+            let start = record.get(..most).unwrap_or(record);
+            let is_quoted =
+                matches!(self.format, Format::Csv { .. }) && memchr::memchr(b'"', start).is_some();
+            return Some(Endless::too_long(scan, most, is_quoted));
+        }
+        (self.ended && scan.in_quotes).then(|| Endless::unclosed(scan))
     }
 
     /// Blank lines before a record are no part of it, and a million of them no work for anyone.
@@ -343,22 +354,17 @@ impl<R: Read> Cutter<R> {
 
     /// Takes the first `count` bytes away.
     fn drop_start(&mut self, count: usize) {
-        self.buffer.drain(..count.min(self.buffer.len()));
+        self.buffer.skip(count);
         self.offset += count as u64;
     }
 
     /// Hands out the first `end` bytes.
     fn hand_out(&mut self, end: usize, records: Option<u64>) -> Block {
-        let rest = self.buffer.get(end..).unwrap_or_default();
-        let mut next = Vec::with_capacity(self.buffer.capacity());
-        next.extend_from_slice(rest);
-        let mut text = std::mem::replace(&mut self.buffer, next);
-        text.truncate(end);
         let block = Block {
             first_line: self.line,
             offset: self.offset,
             records,
-            text,
+            text: self.buffer.take(end),
         };
         self.line += lines_in(&block.text);
         self.offset += block.text.len() as u64;
@@ -370,8 +376,8 @@ impl<R: Read> Cutter<R> {
         let (line, offset) = (self.line, self.offset);
         let mut start = Vec::new();
         loop {
-            let end = memchr::memchr(b'\n', &self.buffer);
-            let length = end.map_or(self.buffer.len(), |end| end + 1);
+            let end = self.line_end()?;
+            let length = end.unwrap_or(self.buffer.len());
             let room = MOST_OF_BROKEN.saturating_sub(start.len()).min(length);
             start.extend_from_slice(self.buffer.get(..room).unwrap_or_default());
             self.drop_start(length);
@@ -394,6 +400,25 @@ impl<R: Read> Cutter<R> {
         }))
     }
 
+    /// Where the next line of the buffer starts, if that is in it.
+    fn line_end(&mut self) -> Result<Option<usize>> {
+        let end = match self.format {
+            Format::Csv { .. } => memchr::memchr2(b'\n', b'\r', &self.buffer),
+            Format::Jsonl => memchr::memchr(b'\n', &self.buffer),
+        };
+        let Some(end) = end else {
+            return Ok(None);
+        };
+        if self.buffer.get(end) == Some(&b'\r') {
+            if end + 1 == self.buffer.len() && !self.ended {
+                self.read_some()?;
+            }
+            let is_pair = self.buffer.get(end + 1) == Some(&b'\n');
+            return Ok(Some(end + 1 + usize::from(is_pair)));
+        }
+        Ok(Some(end + 1))
+    }
+
     fn error(&self, broken: Endless) -> Error {
         let before = self.buffer.get(..broken.at).unwrap_or_default();
         let place = format!("{}:{}", self.name, self.line + lines_in(before));
@@ -406,9 +431,10 @@ impl<R: Read> Cutter<R> {
         if missing == 0 || self.ended {
             return Ok(());
         }
-        self.buffer.reserve(missing);
+        let buffer = self.buffer.end();
+        buffer.reserve(missing);
         let mut reader = (&mut self.reader).take(missing as u64);
-        let read = reader.read_to_end(&mut self.buffer);
+        let read = reader.read_to_end(buffer);
         let count = read.map_err(|source| read_error(&self.name, &source))?;
         self.ended = count < missing;
         Ok(())
@@ -416,25 +442,28 @@ impl<R: Read> Cutter<R> {
 
     /// Reads once: what is there, and at least a byte where the source is not at its end.
     fn read_some(&mut self) -> Result<()> {
-        let filled = self.buffer.len();
-        self.buffer.resize(filled + READ_BYTES.max(filled / 2), 0);
-        let room = self.buffer.get_mut(filled..).unwrap_or_default();
+        let buffer = self.buffer.end();
+        let filled = buffer.len();
+        // The room has to be filled with zeros first, and a pipe gives little at a time: so it is not
+        // the larger the more there is.
+        buffer.resize(filled + READ_BYTES, 0);
+        let room = buffer.get_mut(filled..).unwrap_or_default();
         let count = loop {
             match self.reader.read(room) {
                 Err(source) if source.kind() == std::io::ErrorKind::Interrupted => {}
                 other => break other,
             }
         };
-        self.buffer.truncate(filled + *count.as_ref().unwrap_or(&0));
+        buffer.truncate(filled + *count.as_ref().unwrap_or(&0));
         let count = count.map_err(|source| read_error(&self.name, &source))?;
         self.ended = count == 0;
         Ok(())
     }
 }
 
-/// Broken compression or encoding is the data's fault and will be there again; all else is worth
-/// another try.
-fn read_error(name: &str, source: &std::io::Error) -> Error {
+/// The error that `source` is: broken compression or encoding is the data's fault and will be there
+/// again; all else is worth another try.
+pub fn read_error(name: &str, source: &std::io::Error) -> Error {
     match source.kind() {
         std::io::ErrorKind::InvalidData => Error::data(name, source.to_string()),
         _ => Error::io(name, source),
@@ -447,8 +476,8 @@ const LONG_LINE: usize = 4096;
 /// Bytes asked of the source at once where one does not know how many are wanted.
 const READ_BYTES: usize = 64 * 1024;
 
-/// Bytes of a line without end that are kept to be shown.
-const MOST_OF_BROKEN: usize = 1 << 20;
+/// Bytes of a record that is too long which are kept to be shown.
+pub const MOST_OF_BROKEN: usize = 1 << 20;
 
 /// A record whose end is not found.
 struct Endless {
@@ -471,27 +500,46 @@ impl Endless {
         }
     }
 
-    fn too_long(scan: &Scan, most: usize) -> Endless {
+    fn too_long(scan: &Scan, most: usize, is_quoted: bool) -> Endless {
+        let TooLong {
+            code,
+            message,
+            hint,
+        } = TooLong::new(most);
         Endless {
             at: scan.start,
             records_before: scan.records,
-            code: "record_too_long",
-            message: format!("a record of more than {}", bytes(most)),
-            hint: if scan.in_quotes {
-                "a quote that is never closed makes one record of all that follows"
+            code,
+            message,
+            hint: if is_quoted {
+                "a quote that is never closed makes one record of all that follows; \
+                 --max-record-bytes N allows longer ones"
             } else {
-                "--max-record-bytes N allows longer ones"
+                hint
             },
         }
     }
 }
 
-/// `256 MB`, or the bytes where there are few.
-fn bytes(count: usize) -> String {
-    if count >= 1 << 20 {
-        format!("{} MB", count >> 20)
-    } else {
-        format!("{count} bytes")
+/// What is said of a record that is longer than allowed.
+pub struct TooLong {
+    pub code: &'static str,
+    pub message: String,
+    pub hint: &'static str,
+}
+
+impl TooLong {
+    /// Of one longer than `most` bytes.
+    pub fn new(most: usize) -> TooLong {
+        let bytes = match (most >> 20, most % (1 << 20)) {
+            (megabytes @ 1.., 0) => format!("{megabytes} MiB"),
+            _ => format!("{most} bytes"),
+        };
+        TooLong {
+            code: "record_too_long",
+            message: format!("a record of more than {bytes}"),
+            hint: "--max-record-bytes N allows longer ones",
+        }
     }
 }
 

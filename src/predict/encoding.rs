@@ -11,10 +11,11 @@ pub fn named(label: &str) -> Option<&'static Encoding> {
     Encoding::for_label(label.trim().as_bytes())
 }
 
-/// The encoding that a byte order mark at the start of a source names; none for UTF-8.
-pub fn of_bytes(start: &[u8]) -> Option<&'static Encoding> {
-    let (encoding, _) = Encoding::for_bom(start)?;
-    (encoding != UTF_8).then_some(encoding)
+/// The encoding of a source that starts with `start`: what its byte order mark says, else what was
+/// `asked` for; none for UTF-8.
+pub fn of_source(start: &[u8], asked: Option<&'static Encoding>) -> Option<&'static Encoding> {
+    let marked = Encoding::for_bom(start).map(|(encoding, _)| encoding);
+    marked.or(asked).filter(|encoding| *encoding != UTF_8)
 }
 
 /// Reads text of any encoding as UTF-8. Bytes that the encoding does not know are an error with the
@@ -27,6 +28,10 @@ pub struct Transcoder<R> {
     /// Bytes of `raw` that are not decoded yet: those from `at` to `filled`.
     at: usize,
     filled: usize,
+    /// What is decoded and not yet handed out. The decoder writes whole characters only, and whoever
+    /// reads may have room for less than one.
+    text: Vec<u8>,
+    handed_out: usize,
     /// Bytes before those in `raw`.
     before: u64,
     ended: bool,
@@ -35,6 +40,8 @@ pub struct Transcoder<R> {
 
 /// Bytes read at once.
 const RAW_BYTES: usize = 64 * 1024;
+/// Bytes decoded at once; a decoder needs room for a few characters.
+const TEXT_BYTES: usize = 64 * 1024;
 
 impl<R: Read> Transcoder<R> {
     /// A reader of `encoding` behind `reader`; a byte order mark is taken off.
@@ -46,6 +53,8 @@ impl<R: Read> Transcoder<R> {
             raw: vec![0; RAW_BYTES],
             at: 0,
             filled: 0,
+            text: Vec::new(),
+            handed_out: 0,
             before: 0,
             ended: false,
             finished: false,
@@ -70,24 +79,23 @@ impl<R: Read> Transcoder<R> {
     }
 }
 
-impl<R: Read> Read for Transcoder<R> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        // The decoder writes whole characters only.
-        if out.len() < 4 {
-            return Err(io::Error::other("no room for a character"));
-        }
-        loop {
-            if self.finished {
-                return Ok(0);
-            }
+impl<R: Read> Transcoder<R> {
+    /// Decodes some text, unless all of it is decoded.
+    fn decode(&mut self) -> io::Result<()> {
+        self.text.resize(TEXT_BYTES, 0);
+        self.handed_out = 0;
+        let mut written = 0;
+        while written == 0 && !self.finished {
             self.fill()?;
             let raw = self.raw.get(self.at..self.filled).unwrap_or_default();
-            let (result, read, written) = self
-                .decoder
-                .decode_to_utf8_without_replacement(raw, out, self.ended);
+            let (result, read, decoded) =
+                self.decoder
+                    .decode_to_utf8_without_replacement(raw, &mut self.text, self.ended);
             self.at += read;
+            written = decoded;
             match result {
                 DecoderResult::Malformed(length, after) => {
+                    self.text.clear();
                     let end = self.before + self.at as u64;
                     let at = end.saturating_sub(u64::from(length) + u64::from(after));
                     return Err(io::Error::new(
@@ -98,10 +106,21 @@ impl<R: Read> Read for Transcoder<R> {
                 DecoderResult::InputEmpty => self.finished = self.ended,
                 DecoderResult::OutputFull => {}
             }
-            if written > 0 {
-                return Ok(written);
-            }
         }
+        self.text.truncate(written);
+        Ok(())
+    }
+}
+
+impl<R: Read> Read for Transcoder<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.handed_out == self.text.len() {
+            self.decode()?;
+        }
+        let mut text = self.text.get(self.handed_out..).unwrap_or_default();
+        let count = text.read(out)?;
+        self.handed_out += count;
+        Ok(count)
     }
 }
 
@@ -115,8 +134,7 @@ mod tests {
     impl Read for Trickle<'_> {
         fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
             let count = self.0.len().min(1);
-            out.get_mut(..count)
-                .map(|room| room.copy_from_slice(&self.0[..count]));
+            out[..count].copy_from_slice(&self.0[..count]);
             self.0 = &self.0[count..];
             Ok(count)
         }
@@ -138,17 +156,19 @@ mod tests {
         ] {
             let encoding = named(label).expect("a known label");
             for read in [
-                read_all(Transcoder::new(raw, encoding)),
-                read_all(Transcoder::new(Trickle(raw), encoding)),
+                read_all(Transcoder::new(raw, encoding), 8),
+                read_all(Transcoder::new(Trickle(raw), encoding), 8),
+                read_all(Transcoder::new(raw, encoding), 1),
             ] {
                 assert_eq!(read.expect("valid text"), text, "{label}");
             }
         }
     }
 
-    fn read_all(mut reader: impl Read) -> io::Result<String> {
+    /// Reads at most `step` bytes at a time.
+    fn read_all(mut reader: impl Read, step: usize) -> io::Result<String> {
         let mut text = Vec::new();
-        let mut room = [0; 8];
+        let mut room = vec![0; step];
         loop {
             match reader.read(&mut room)? {
                 0 => return Ok(String::from_utf8(text).expect("whole characters")),
@@ -161,22 +181,23 @@ mod tests {
     fn what_the_encoding_does_not_know_is_an_error_with_its_place() {
         let raw = b"a\0\x00\xd8b\0";
         let encoding = named("utf-16le").expect("a known label");
-        let error = read_all(Transcoder::new(&raw[..], encoding)).expect_err("half a pair");
+        let error = read_all(Transcoder::new(&raw[..], encoding), 8).expect_err("half a pair");
         assert_eq!(error.to_string(), "byte 2 is not UTF-16LE text");
     }
 
     #[test]
-    fn a_byte_order_mark_names_utf16_and_leaves_utf8_alone() {
-        assert_eq!(
-            of_bytes(b"\xff\xfea\0").map(Encoding::name),
-            Some("UTF-16LE")
-        );
-        assert_eq!(
-            of_bytes(b"\xfe\xff\0a").map(Encoding::name),
-            Some("UTF-16BE")
-        );
-        assert_eq!(of_bytes(b"\xef\xbb\xbfa"), None);
-        assert_eq!(of_bytes(b"abc"), None);
+    fn a_byte_order_mark_tells_more_than_what_was_asked_for() {
+        let asked = named("latin1");
+        for (start, by_itself, against_latin1) in [
+            (&b"\xff\xfea\0"[..], Some("UTF-16LE"), Some("UTF-16LE")),
+            (b"\xfe\xff\0a", Some("UTF-16BE"), Some("UTF-16BE")),
+            (b"\xef\xbb\xbfa", None, None),
+            (b"abc", None, Some("windows-1252")),
+        ] {
+            let name = |asked| of_source(start, asked).map(Encoding::name);
+            assert_eq!(name(None), by_itself, "{start:?}");
+            assert_eq!(name(asked), against_latin1, "{start:?}");
+        }
         assert_eq!(named("klingon"), None);
     }
 }

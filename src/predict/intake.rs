@@ -14,13 +14,14 @@ use crate::batch::spelling::Spelling;
 use crate::batch::typed;
 use crate::error::Result;
 
-use super::cut::Block;
+use super::cut::{Block, MOST_OF_BROKEN, TooLong};
 use super::format::{FileFormat, Format};
 use super::hint;
 use super::object::{Lookup, Object};
 use super::passthrough::Passthrough;
 use super::reject::{OnError, Place, Reject};
-use super::rows::{self, Broken, Row, line_of};
+use super::rows::{self, Broken, Lines, Row};
+use super::scan::without_line_ends;
 use super::tables::{Table, TableBlock};
 
 /// How the records of one source are taken apart; shared by all workers.
@@ -170,6 +171,7 @@ impl Intake {
         let mut taking = Taking {
             intake: self,
             block,
+            lines: Lines::new(block),
             encoder: Encoder::new(&self.plan, self.batch_size),
             encoded: Encoded::default(),
         };
@@ -273,11 +275,15 @@ impl Intake {
         }
     }
 
-    /// The reject of the record that starts at byte `at` of `block`.
-    pub fn reject(&self, block: &Block, at: usize, raw: &[u8], flaw: Flaw) -> Reject {
+    /// The reject of the record `raw` on this line.
+    pub fn reject(&self, line: u64, raw: &[u8], flaw: Flaw) -> Reject {
+        let mut raw = without_line_ends(raw);
+        if raw.len() > self.record_bytes {
+            raw = raw.get(..MOST_OF_BROKEN).unwrap_or(raw);
+        }
         Reject {
-            place: Place::Line(line_of(block, at)),
-            raw: without_line_ends(raw).to_vec(),
+            place: Place::Line(line),
+            raw: raw.to_vec(),
             ..self.described(flaw)
         }
     }
@@ -342,6 +348,7 @@ impl From<Fault> for Flaw {
 struct Taking<'i, 't> {
     intake: &'i Intake,
     block: &'t Block,
+    lines: Lines<'t>,
     encoder: Encoder<'i>,
     encoded: Encoded,
 }
@@ -425,7 +432,10 @@ impl<'t> Taking<'_, 't> {
             let length = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
             let line = rest.get(..length).unwrap_or_default();
             if !line.trim_ascii().is_empty() {
-                match Object::parse(line, &lookup) {
+                let parsed = self
+                    .check_length(line)
+                    .and_then(|()| Object::parse(line, &lookup));
+                match parsed {
                     Ok(object) => {
                         self.take(at, line, &Row::of_object(&object))?;
                         if learnt < MOST_TEMPLATES && self.intake.lanes.is_some() {
@@ -444,7 +454,8 @@ impl<'t> Taking<'_, 't> {
     /// Takes a record from its cells.
     fn take(&mut self, at: usize, raw: &[u8], row: &Row<'_>) -> Result<()> {
         let width = self.intake.plan.columns.len();
-        if let Err(broken) = rows::check_width(row.cells.len(), width) {
+        let checked = self.check_length(raw);
+        if let Err(broken) = checked.and_then(|()| rows::check_width(row.cells.len(), width)) {
             return self.reject(at, raw, broken.into());
         }
         match self.encoder.push(row.cells) {
@@ -466,13 +477,8 @@ impl<'t> Taking<'_, 't> {
 
     /// Writes the kept cells of a record that the encoder has taken.
     fn keep(&mut self, at: usize, raw: &[u8], row: &Row<'_>) -> Result<()> {
-        let most = self.intake.record_bytes;
-        let written = if raw.len() > most {
-            Err(too_long(most))
-        } else {
-            self.write_kept(row)
-        };
-        match written {
+        let checked = self.check_length(raw);
+        match checked.and_then(|()| self.write_kept(row)) {
             Ok((kept, truth)) => {
                 self.encoded.entries.push(Entry {
                     start: at,
@@ -491,6 +497,26 @@ impl<'t> Taking<'_, 't> {
                 Ok(())
             }
         }
+    }
+
+    /// # Errors
+    /// A record that is longer than allowed. The cutter has found those that it had to look for.
+    fn check_length(&self, raw: &[u8]) -> std::result::Result<(), Broken> {
+        let most = self.intake.record_bytes;
+        // The line end is seldom what makes it too long.
+        if raw.len() <= most || without_line_ends(raw).len() <= most {
+            return Ok(());
+        }
+        let TooLong {
+            code,
+            message,
+            hint,
+        } = TooLong::new(most);
+        Err(Broken {
+            code,
+            message,
+            hint,
+        })
     }
 
     /// Appends the kept cells and the true label; returns where they are.
@@ -523,13 +549,13 @@ impl<'t> Taking<'_, 't> {
         let truths = &mut self.encoded.truths;
         let truth_start = truths.len();
         let is_there = label.is_some_and(|label| label.append_text(truths));
-        let truth = is_there.then(|| truth_start..truths.len());
+        let truth = is_there.then_some(truth_start..truths.len());
         Ok((range, truth))
     }
 
     /// Sets a record aside, or ends the run with it.
     fn reject(&mut self, at: usize, raw: &[u8], flaw: Flaw) -> Result<()> {
-        let reject = self.intake.reject(self.block, at, raw, flaw);
+        let reject = self.intake.reject(self.lines.line_of(at), raw, flaw);
         if self.intake.on_error == OnError::Fail {
             return Err(reject.error(&self.intake.source));
         }
@@ -541,31 +567,12 @@ impl<'t> Taking<'_, 't> {
     }
 }
 
-fn too_long(most: usize) -> Broken {
-    Broken {
-        code: "record_too_long",
-        message: format!("a record of more than {most} bytes"),
-        hint: "--max-record-bytes N allows longer ones",
-    }
-}
-
 /// The bytes of the blank line, or of the rest of a line end, that `text` starts with.
 fn blank_line(text: &[u8]) -> Option<usize> {
     match text {
         [b'\n', ..] => Some(1),
         [b'\r', b'\n', ..] => Some(2),
         _ => None,
-    }
-}
-
-/// `raw` without blank lines before it and its line end.
-fn without_line_ends(raw: &[u8]) -> &[u8] {
-    let is_end = |byte: &u8| matches!(byte, b'\n' | b'\r');
-    let start = raw.iter().position(|byte| !is_end(byte));
-    let end = raw.iter().rposition(|byte| !is_end(byte));
-    match (start, end) {
-        (Some(start), Some(end)) => raw.get(start..=end).unwrap_or_default(),
-        _ => &[],
     }
 }
 

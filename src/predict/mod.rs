@@ -48,6 +48,7 @@ pub mod score;
 pub mod sink;
 pub mod source;
 pub mod tables;
+mod window;
 
 use crate::batch::columns::Layout;
 use crate::cli::PredictArgs;

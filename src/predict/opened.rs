@@ -109,7 +109,11 @@ impl Opened {
         let mut first = None;
         let header = match format {
             Format::Csv { delimiter } if options.input_format.no_header => {
-                let lists = rows::lists(cutter.peek()?, delimiter);
+                let lists = match cutter.peek()? {
+                    Some(record) => rows::lists(record, delimiter),
+                    // It does not tell how many columns there are: an error, whatever --on-error says.
+                    None => cutter.next_record().map(|_| Vec::new())?,
+                };
                 if lists.is_empty() {
                     return Ok(None);
                 }
@@ -125,15 +129,14 @@ impl Opened {
                 let block = block.ok_or_else(|| empty(&name, "a header line"))?;
                 Header {
                     columns: rows::header(&block, delimiter, &name)?,
-                    lists: rows::lists(cutter.peek()?, delimiter),
+                    lists: rows::lists(cutter.peek()?.unwrap_or_default(), delimiter),
                     open: false,
                 }
             }
             Format::Jsonl => {
-                first = if options.stream {
-                    cutter.next_arrived()?
-                } else {
-                    cutter.next_block(None)?
+                first = match options.stream {
+                    true => cutter.next_arrived(None)?,
+                    false => cutter.next_block(None)?,
                 };
                 match &first {
                     None => return Ok(None),
@@ -280,7 +283,7 @@ impl Opened {
                         cutter.next_block(most)?
                     }
                     (Some(broken @ Cut::Broken(_)), Some(_)) => Some(broken),
-                    (None, None) if *is_stream => cutter.next_arrived()?,
+                    (None, most) if *is_stream => cutter.next_arrived(most)?,
                     (None, most) => cutter.next_block(most)?,
                 };
                 Ok(cut.map(Piece::Text))

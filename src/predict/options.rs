@@ -144,6 +144,7 @@ impl Options {
             .output
             .clone()
             .filter(|path| path.as_os_str() != "-");
+        check_rejects(&args.faults, output.as_deref())?;
         let mut options = Options {
             model: args.model.clone(),
             inputs: args.input.clone(),
@@ -313,6 +314,40 @@ fn checkpoint_every() -> Result<Duration> {
     };
     let wrong = |_| Error::usage(format!("MLSERVE_CHECKPOINT_MS is \"{text}\", not a number"));
     text.parse().map(Duration::from_millis).map_err(wrong)
+}
+
+/// # Errors
+/// [`Error::Usage`] for rejects that would be mixed with predictions, and for flags about rejects
+/// where there can be none.
+fn check_rejects(faults: &FaultArgs, output: Option<&Path>) -> Result<()> {
+    let rejects = faults.rejects.as_deref();
+    let to_stdout = |path: &Path| path.as_os_str() == "-";
+    let is_mixed = match (rejects, output) {
+        (Some(rejects), Some(output)) => rejects == output && !output.starts_with("/dev"),
+        (Some(rejects), None) => to_stdout(rejects),
+        (None, _) => false,
+    };
+    if is_mixed {
+        let error = Error::usage("--rejects: predictions and rejects cannot go to the same place");
+        return Err(error.hint("--output FILE takes the predictions, --rejects FILE the rejects"));
+    }
+    let flag = match faults {
+        FaultArgs {
+            rejects: Some(_), ..
+        } => "--rejects",
+        FaultArgs {
+            max_errors: Some(_),
+            ..
+        } => "--max-errors",
+        _ => return Ok(()),
+    };
+    match faults.on_error {
+        Some(OnErrorName::Fail) => Err(Error::usage(format!(
+            "{flag} has nothing to tell of where --on-error fail ends the run"
+        ))
+        .hint("--on-error skip or null sets records aside")),
+        _ => Ok(()),
+    }
 }
 
 /// Whoever asks where rejects go, or how many there may be, wants the run to go on.

@@ -1,16 +1,18 @@
 //! Where scored blocks end up, in input order: predictions are written, rejects told of, all of it
-//! counted.
+//! counted, and, where the run can be resumed, kept.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 use super::account::Account;
 use super::insight::Insight;
 use super::journal::{Checkpoint, Journal};
 use super::options::Options;
 use super::output::{Beginning, Written};
+use super::packing::Packing;
 use super::progress::Progress;
 use super::reject::Budget;
 use super::route::Position;
@@ -22,13 +24,21 @@ pub struct Outlet {
     /// Where predictions go, until it is known what they look like.
     sink: Option<Sink>,
     predictions: Option<Written>,
+    packing: Packing,
     /// The folder of the output, for what cannot be written before all is known.
     folder: PathBuf,
-    rejects: Option<Sink>,
+    rejects: Option<Rejects>,
     budget: Option<Budget>,
     account: Account,
     insight: Insight,
     saving: Option<Saving>,
+}
+
+/// Where rejects are told of.
+struct Rejects {
+    sink: Sink,
+    name: String,
+    packing: Packing,
 }
 
 /// How a resumable run keeps what it has done.
@@ -44,17 +54,12 @@ impl Outlet {
     /// # Errors
     /// As [`Sink::open`].
     pub fn open(options: &Options) -> Result<Outlet> {
-        let rejects = options.rejects.as_deref();
-        Ok(Outlet {
-            sink: Some(Sink::open(options.output.as_deref())?),
-            predictions: None,
-            folder: folder(options),
-            rejects: rejects.map(|path| Sink::open(Some(path))).transpose()?,
-            budget: options.budget,
-            account: Account::default(),
-            insight: Insight::default(),
-            saving: None,
-        })
+        let sink = Sink::open(options.output.as_deref())?;
+        let rejects = options.rejects.as_deref().map(|path| {
+            let sink = Sink::open(Some(path))?;
+            Ok(Rejects::new(sink, path))
+        });
+        Ok(Outlet::new(options, sink, rejects.transpose()?))
     }
 
     /// Opens the outputs of a run that can be resumed, behind what `earlier` has left of them.
@@ -68,25 +73,34 @@ impl Outlet {
     ) -> Result<Outlet> {
         let output = options.output.as_deref().unwrap_or(Path::new("-"));
         let kept = |bytes: fn(&Checkpoint) -> u64| earlier.map_or(0, bytes);
-        let predictions = Sink::open_partial(output, kept(|earlier| earlier.output_bytes))?;
-        let rejects = options
-            .rejects
-            .as_deref()
-            .map(|path| Sink::open_partial(path, kept(|earlier| earlier.rejects_bytes)));
+        let sink = Sink::open_partial(output, kept(|earlier| earlier.output_bytes))?;
+        let rejects = options.rejects.as_deref().map(|path| {
+            let sink = Sink::open_partial(path, kept(|earlier| earlier.rejects_bytes))?;
+            Ok(Rejects::new(sink, path))
+        });
         Ok(Outlet {
-            sink: Some(predictions),
-            predictions: None,
-            folder: folder(options),
-            rejects: rejects.transpose()?,
-            budget: options.budget,
             account: earlier.map_or_else(Account::default, |earlier| earlier.account.clone()),
-            insight: Insight::default(),
             saving: Some(Saving {
                 journal,
                 every: options.checkpoint_every,
                 last: Instant::now(),
             }),
+            ..Outlet::new(options, sink, rejects.transpose()?)
         })
+    }
+
+    fn new(options: &Options, sink: Sink, rejects: Option<Rejects>) -> Outlet {
+        Outlet {
+            sink: Some(sink),
+            predictions: None,
+            packing: options.packing,
+            folder: folder(options),
+            rejects,
+            budget: options.budget,
+            account: Account::default(),
+            insight: Insight::default(),
+            saving: None,
+        }
     }
 
     /// Begins the output, once it is known what predictions look like.
@@ -107,19 +121,16 @@ impl Outlet {
     pub fn take(&mut self, scored: Scored, after: Position, progress: &Progress) -> Result<()> {
         self.account.add(&scored);
         progress.advance(&self.account, scored.bytes);
+        if let Some(rejects) = &mut self.rejects {
+            rejects.write(&scored)?;
+        }
+        if let Some(budget) = self.budget {
+            let checked = budget.check(self.account.rejects.total());
+            checked.map_err(|error| told(error, self.rejects.as_ref()))?;
+        }
         self.insight.add(&scored.questions, scored.answers);
         let elapsed = progress.start().elapsed();
         self.insight.note_time(elapsed, self.account.records);
-        if let Some(sink) = self.rejects.as_mut().filter(|_| !scored.rejects.is_empty()) {
-            let mut lines = Vec::new();
-            for reject in &scored.rejects {
-                reject.write(&mut lines, &scored.source);
-            }
-            sink.write(&lines)?;
-        }
-        if let Some(budget) = self.budget {
-            budget.check(self.account.rejects.total())?;
-        }
         if let Some(predictions) = &mut self.predictions {
             predictions.take(scored.output)?;
         }
@@ -139,13 +150,15 @@ impl Outlet {
             sink.sync()?;
             output_bytes = sink.bytes();
         }
+        let mut rejects_bytes = 0;
         if let Some(rejects) = &mut self.rejects {
-            rejects.sync()?;
+            rejects.sink.sync()?;
+            rejects_bytes = rejects.sink.bytes();
         }
         let checkpoint = Checkpoint {
             position,
             output_bytes,
-            rejects_bytes: self.rejects.as_ref().map_or(0, Sink::bytes),
+            rejects_bytes,
             account: self.account.clone(),
             is_whole,
         };
@@ -155,17 +168,22 @@ impl Outlet {
         }
     }
 
-    /// Makes what was written final, the rejects also where `scored` is an error: they may be why.
+    /// Makes what was written final; where `scored` is an error of the data, the rejects alone: they
+    /// may be why.
     ///
     /// # Errors
     /// That of `scored`; as [`Sink::finish`]; too many rejects.
     pub fn finish(mut self, scored: Result<()>) -> Result<(Account, Insight)> {
-        let is_resumable = self.saving.is_some();
         let scored = scored.and_then(|()| match self.budget {
-            Some(budget) => budget.check_end(self.account.rejects.total(), self.account.records),
+            Some(budget) => budget
+                .check_end(self.account.rejects.total(), self.account.records)
+                .map_err(|error| told(error, self.rejects.as_ref())),
             None => Ok(()),
         });
-        if scored.is_ok() && is_resumable {
+        if scored.is_ok() {
+            self.fill_empty()?;
+        }
+        if scored.is_ok() && self.saving.is_some() {
             // Should the run end between two of the next steps, only they are left to do.
             let end = Position {
                 source: usize::MAX,
@@ -174,10 +192,14 @@ impl Outlet {
             };
             self.save(end, true)?;
         }
-        // A run that can go on needs its rejects where they are.
-        let goes_on = is_resumable && matches!(scored, Err(ref error) if error.exit_code() != 1);
-        if let Some(rejects) = self.rejects.filter(|_| !goes_on) {
-            rejects.finish()?;
+        if let Some(rejects) = self.rejects {
+            match scored {
+                Ok(()) => rejects.sink.finish()?,
+                Err(Error::Data(_) | Error::ClosedPipe) if rejects.sink.bytes() > 0 => {
+                    rejects.sink.finish()?;
+                }
+                Err(_) => {}
+            }
         }
         scored?;
         match (self.predictions, self.sink) {
@@ -190,6 +212,60 @@ impl Outlet {
         }
         Ok((self.account, self.insight))
     }
+
+    /// A compressed file of nothing is not an empty file.
+    fn fill_empty(&mut self) -> Result<()> {
+        let predictions = match &mut self.predictions {
+            Some(predictions) => predictions.sink(),
+            None => self.sink.as_mut(),
+        };
+        let rejects = self
+            .rejects
+            .as_mut()
+            .map(|rejects| (&mut rejects.sink, rejects.packing));
+        let outputs = predictions
+            .map(|sink| (sink, self.packing))
+            .into_iter()
+            .chain(rejects);
+        for (sink, packing) in outputs.filter(|(sink, _)| sink.bytes() == 0) {
+            sink.write(&packing.nothing().map_err(unpackable)?)?;
+        }
+        Ok(())
+    }
+}
+
+impl Rejects {
+    fn new(sink: Sink, path: &Path) -> Rejects {
+        Rejects {
+            sink,
+            name: path.display().to_string(),
+            packing: Packing::of_path(path),
+        }
+    }
+
+    fn write(&mut self, scored: &Scored) -> Result<()> {
+        if scored.rejects.is_empty() {
+            return Ok(());
+        }
+        let mut lines = Vec::new();
+        for reject in &scored.rejects {
+            reject.write(&mut lines, &scored.source);
+        }
+        let packed = self.packing.pack(lines).map_err(unpackable)?;
+        self.sink.write(&packed)
+    }
+}
+
+/// An error about rejects, with where they are told of.
+fn told(error: Error, rejects: Option<&Rejects>) -> Error {
+    match rejects {
+        Some(rejects) => error.hint(format!("{} tells which, and why", rejects.name)),
+        None => error,
+    }
+}
+
+fn unpackable(source: io::Error) -> Error {
+    Error::io("the output's compression", &source)
 }
 
 fn folder(options: &Options) -> PathBuf {

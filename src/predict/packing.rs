@@ -4,11 +4,11 @@
 //! both formats allow (RFC 1952 section 2.2, RFC 8878 section 3.1): the workers do it side by side,
 //! and an interrupted run can go on behind any block.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use flate2::Compression;
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 
 /// How bytes are compressed.
@@ -51,7 +51,7 @@ impl Packing {
     ) -> io::Result<Box<dyn Read + Send + 'r>> {
         Ok(match self {
             Packing::None => reader,
-            Packing::Gzip => Box::new(Unpacked(MultiGzDecoder::new(reader), self.name())),
+            Packing::Gzip => Box::new(Unpacked(Members::new(reader), self.name())),
             Packing::Zstd => Box::new(Unpacked(zstd::Decoder::new(reader)?, self.name())),
         })
     }
@@ -66,13 +66,30 @@ impl Packing {
         }
         match self {
             Packing::None => Ok(text),
+            _ => self.member(&text),
+        }
+    }
+
+    /// What stands in a compressed file for no text at all: an empty file is none that gzip or zstd
+    /// would read. Nothing where there is no compression.
+    ///
+    /// # Errors
+    /// As [`Packing::pack`].
+    pub fn nothing(self) -> io::Result<Vec<u8>> {
+        self.member(&[])
+    }
+
+    /// One member or frame.
+    fn member(self, text: &[u8]) -> io::Result<Vec<u8>> {
+        match self {
+            Packing::None => Ok(text.to_vec()),
             Packing::Gzip => {
                 let room = Vec::with_capacity(text.len() / 3);
                 let mut encoder = GzEncoder::new(room, Compression::new(GZIP_LEVEL));
-                encoder.write_all(&text)?;
+                encoder.write_all(text)?;
                 encoder.finish()
             }
-            Packing::Zstd => zstd::encode_all(text.as_slice(), ZSTD_LEVEL),
+            Packing::Zstd => zstd::encode_all(text, ZSTD_LEVEL),
         }
     }
 
@@ -91,6 +108,66 @@ pub fn without_packing(path: &Path) -> PathBuf {
     match Packing::of_path(path) {
         Packing::None => path.to_owned(),
         _ => path.with_extension(""),
+    }
+}
+
+/// The members of a gzip file, one after the other. Zeros behind the last one are padding (tapes and
+/// some block stores leave them, gzip and Python skip them); other bytes are an error: they may be
+/// what is left of records.
+struct Members<R> {
+    /// Nothing once the last member is read.
+    member: Option<GzDecoder<BufReader<R>>>,
+}
+
+impl<R: Read> Members<R> {
+    fn new(reader: R) -> Members<R> {
+        Members {
+            member: Some(GzDecoder::new(BufReader::with_capacity(64 * 1024, reader))),
+        }
+    }
+
+    /// Goes on with the next member, if there is one.
+    fn next_member(&mut self) -> io::Result<()> {
+        let Some(mut reader) = self.member.take().map(GzDecoder::into_inner) else {
+            return Ok(());
+        };
+        let mut padded = false;
+        loop {
+            let rest = match reader.fill_buf() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                other => other?,
+            };
+            let Some(first) = rest.iter().position(|byte| *byte != 0) else {
+                let count = rest.len();
+                reader.consume(count);
+                if count == 0 {
+                    return Ok(());
+                }
+                padded = true;
+                continue;
+            };
+            if first > 0 || padded || rest.first() != Some(&0x1f) {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "bytes behind its end that are no gzip",
+                ));
+            }
+            self.member = Some(GzDecoder::new(reader));
+            return Ok(());
+        }
+    }
+}
+
+impl<R: Read> Read for Members<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        while let Some(member) = &mut self.member {
+            let count = member.read(out)?;
+            if count > 0 || out.is_empty() {
+                return Ok(count);
+            }
+            self.next_member()?;
+        }
+        Ok(0)
     }
 }
 
@@ -140,6 +217,45 @@ mod tests {
                 .and_then(|mut reader| reader.read_to_string(&mut text));
             assert!(read.is_ok());
             assert_eq!(text, "a,b\n1,2\n3,4\n", "{packing:?}");
+        }
+    }
+
+    fn unpacked(packing: Packing, packed: &[u8]) -> io::Result<String> {
+        let mut text = String::new();
+        let mut reader = packing.unpack(Box::new(packed))?;
+        reader.read_to_string(&mut text)?;
+        Ok(text)
+    }
+
+    #[test]
+    fn no_text_is_a_member_too() {
+        for packing in [Packing::Gzip, Packing::Zstd] {
+            let nothing = packing.nothing().expect("in memory");
+            assert_eq!(Packing::of_bytes(&nothing), packing);
+            assert_eq!(unpacked(packing, &nothing).expect("whole"), "");
+        }
+        assert_eq!(Packing::None.nothing().expect("in memory"), b"");
+    }
+
+    #[test]
+    fn what_stands_behind_the_last_member_is_padding_or_an_error() {
+        let gzip = Packing::Gzip.pack(b"a,b\n".to_vec()).expect("in memory");
+        for (behind, text) in [
+            (vec![0; 1], Ok("a,b\n")),
+            (vec![0; 200_000], Ok("a,b\n")),
+            (
+                b"x".to_vec(),
+                Err("broken gzip data: bytes behind its end that are no gzip"),
+            ),
+            (
+                [&[0; 512][..], &gzip].concat(),
+                Err("broken gzip data: bytes behind its end that are no gzip"),
+            ),
+            (vec![0x1f, 0x8b, 8], Err("the gzip data ends too early")),
+        ] {
+            let found = unpacked(Packing::Gzip, &[gzip.as_slice(), &behind].concat());
+            let found = found.map_err(|error| error.to_string());
+            assert_eq!(found.as_deref().map_err(String::as_str), text, "{behind:?}");
         }
     }
 

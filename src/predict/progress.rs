@@ -104,6 +104,7 @@ impl Progress {
             .map(|(code, rejects)| format!("{} {code}", HumanCount(rejects)))
             .collect();
         let told = match &options.rejects {
+            Some(path) if path.as_os_str() == "-" => "; stdout tells which".to_owned(),
             Some(path) => format!("; {} tells which", path.display()),
             None => "; --rejects FILE tells which".to_owned(),
         };

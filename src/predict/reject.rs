@@ -142,9 +142,12 @@ impl Budget {
     /// [`Error::Data`] where they are.
     pub fn check(self, rejects: u64) -> Result<()> {
         match self {
-            Budget::Records(most) if rejects > most => Err(spent(format!(
-                "more than {most} records could not be scored (--max-errors {most})"
-            ))),
+            Budget::Records(most) if rejects > most => {
+                let records = if most == 1 { "record" } else { "records" };
+                Err(spent(format!(
+                    "more than {most} {records} could not be scored (--max-errors {most})"
+                )))
+            }
             _ => Ok(()),
         }
     }

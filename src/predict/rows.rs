@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::io::Read;
 
 use crate::batch::cell::Cell;
 use crate::batch::plan::Header;
@@ -22,14 +23,37 @@ pub struct Broken {
     pub hint: &'static str,
 }
 
-/// The line of the source that byte `at` of `block` is on, past blank lines.
-pub fn line_of(block: &Block, at: usize) -> u64 {
-    let rest = block.text.get(at..).unwrap_or_default();
-    let blank = rest
-        .iter()
-        .take_while(|byte| matches!(byte, b'\n' | b'\r'))
-        .count();
-    block.first_line + lines_in(block.text.get(..at + blank).unwrap_or_default())
+/// Tells the lines of a block's records. Goes on from the last one told, for all records of a block
+/// may have to be told of.
+pub struct Lines<'t> {
+    text: &'t [u8],
+    at: usize,
+    line: u64,
+}
+
+impl<'t> Lines<'t> {
+    /// The lines of `block`.
+    pub fn new(block: &'t Block) -> Lines<'t> {
+        Lines {
+            text: &block.text,
+            at: 0,
+            line: block.first_line,
+        }
+    }
+
+    /// The line of the source that the record at byte `at` is on, past blank lines. No record comes
+    /// before one that was asked for.
+    pub fn line_of(&mut self, at: usize) -> u64 {
+        let rest = self.text.get(at..).unwrap_or_default();
+        let blank = rest
+            .iter()
+            .take_while(|byte| matches!(byte, b'\n' | b'\r'))
+            .count();
+        let start = at + blank;
+        self.line += lines_in(self.text.get(self.at..start).unwrap_or_default());
+        self.at = start.max(self.at);
+        self.line
+    }
 }
 
 /// One record of a block.
@@ -94,14 +118,23 @@ pub fn for_each_quoted(
     delimiter: u8,
     mut each: impl FnMut(usize, &[u8], std::result::Result<&[Cell<'_>], Broken>) -> Result<()>,
 ) -> Result<()> {
-    let mut reader = csv_reader(text, delimiter);
+    // The csv crate takes a byte order mark off whatever it reads. That of the source is gone long
+    // since: one that a block starts with is part of a cell. Behind a blank line it stays.
+    let before: &[u8] = if text.starts_with(b"\xef\xbb\xbf") {
+        b"\n"
+    } else {
+        b""
+    };
+    let mut reader = csv_reader(before.chain(text), delimiter);
+    let position = |reader: &csv::Reader<_>| {
+        let byte = reader.position().byte() as usize;
+        byte.saturating_sub(before.len())
+    };
     let mut record = csv::ByteRecord::new();
     loop {
-        let at = reader.position().byte() as usize;
+        let at = position(&reader);
         let read = reader.read_byte_record(&mut record);
-        let raw = text
-            .get(at..reader.position().byte() as usize)
-            .unwrap_or_default();
+        let raw = text.get(at..position(&reader)).unwrap_or_default();
         match read {
             Ok(true) => {
                 let cells: Vec<Cell<'_>> = record.iter().map(Cell::Text).collect();
@@ -124,7 +157,7 @@ pub fn for_each_quoted(
     }
 }
 
-fn csv_reader(text: &[u8], delimiter: u8) -> csv::Reader<&[u8]> {
+fn csv_reader<R: Read>(text: R, delimiter: u8) -> csv::Reader<R> {
     csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
@@ -153,7 +186,7 @@ pub fn check_width(found: usize, expected: usize) -> std::result::Result<(), Bro
 /// [`Error::Data`] where they are not UTF-8.
 pub fn header(block: &Block, delimiter: u8, place: &str) -> Result<Vec<String>> {
     let mut record = csv::ByteRecord::new();
-    let read = csv_reader(&block.text, delimiter).read_byte_record(&mut record);
+    let read = csv_reader(block.text.as_slice(), delimiter).read_byte_record(&mut record);
     read.map_err(|error| Error::data(place, error.to_string()))?;
     let name = |cell: &[u8]| String::from_utf8(cell.to_vec());
     record

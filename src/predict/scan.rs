@@ -5,7 +5,7 @@ use memchr::{memchr, memchr3};
 use super::format::Format;
 
 /// How far the search for record ends has come; it goes on where it stopped when more is read.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Scan {
     /// Bytes that belong to whole records, and blank lines after them.
     pub(super) end: usize,
@@ -16,11 +16,28 @@ pub(super) struct Scan {
     /// Where the search goes on.
     at: usize,
     pub(super) in_quotes: bool,
+    /// Bytes of a record at most, without its line end.
+    longest: usize,
+    /// Whether the search stopped for a longer one, at `start`.
+    pub(super) is_too_long: bool,
 }
 
 impl Scan {
-    /// Goes on until `most` records are whole, or one has ended at or behind `target`, or the text is
-    /// at its end.
+    /// A search from the start of a text, for records of at most `longest` bytes.
+    pub(super) fn new(longest: usize) -> Scan {
+        Scan {
+            end: 0,
+            records: 0,
+            start: 0,
+            at: 0,
+            in_quotes: false,
+            longest,
+            is_too_long: false,
+        }
+    }
+
+    /// Goes on until `most` records are whole, or one has ended at or behind `target`, or one is too
+    /// long, or the text is at its end.
     pub(super) fn run(
         &mut self,
         text: &[u8],
@@ -28,7 +45,7 @@ impl Scan {
         (most, target): (u64, usize),
         more_may_come: bool,
     ) {
-        while self.records < most && self.end < target {
+        while self.records < most && self.end < target && !self.is_too_long {
             let stepped = match format {
                 Format::Csv { delimiter } => self.step_csv(text, delimiter, more_may_come),
                 Format::Jsonl => self.step_line(text),
@@ -105,6 +122,10 @@ impl Scan {
     /// Counts what lies before `at` as a record, unless it is a blank line.
     fn end_record(&mut self, text: &[u8], format: Format) {
         let record = text.get(self.start..self.at).unwrap_or_default();
+        if without_line_ends(record).len() > self.longest && !is_blank(record, format) {
+            self.is_too_long = true;
+            return;
+        }
         self.start = self.at;
         if !is_blank(record, format) {
             self.records += 1;
@@ -130,5 +151,16 @@ fn is_blank(line: &[u8], format: Format) -> bool {
     match format {
         Format::Csv { .. } => line.iter().all(|byte| matches!(byte, b'\n' | b'\r')),
         Format::Jsonl => line.trim_ascii().is_empty(),
+    }
+}
+
+/// `record` without blank lines before it and its line end.
+pub(super) fn without_line_ends(record: &[u8]) -> &[u8] {
+    let is_end = |byte: &u8| matches!(byte, b'\n' | b'\r');
+    let start = record.iter().position(|byte| !is_end(byte));
+    let end = record.iter().rposition(|byte| !is_end(byte));
+    match (start, end) {
+        (Some(start), Some(end)) => record.get(start..=end).unwrap_or_default(),
+        _ => &[],
     }
 }

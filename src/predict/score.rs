@@ -17,6 +17,7 @@ use super::opened::Piece;
 use super::output::{self, Output, Stretch};
 use super::packing::Packing;
 use super::reject::{OnError, Place, Reject};
+use super::rows::Lines;
 
 /// Everything that scoring a block of one source needs; shared by all workers.
 pub struct Scorer<'m> {
@@ -185,6 +186,10 @@ impl Scorer<'_> {
             return;
         }
         let mut messages = parts.iter().flat_map(Part::messages);
+        let mut lines = match origin {
+            Origin::Text(block) => Some(Lines::new(block)),
+            Origin::Table(_) => None,
+        };
         for index in 0..encoded.entries.len() {
             let Some(entry) = encoded.entries.get(index).filter(|entry| entry.is_encoded) else {
                 continue;
@@ -193,7 +198,9 @@ impl Scorer<'_> {
             let Some(message) = message else {
                 continue;
             };
-            let reject = self.refusal(origin, encoded, index, message);
+            let line = lines.as_mut().map(|lines| lines.line_of(entry.start));
+            let flaw = Flaw::Refused(message.to_owned());
+            let reject = self.refusal((origin, line), encoded, index, flaw);
             encoded.rejects.push((index, reject));
             if let Some(entry) = encoded.entries.get_mut(index) {
                 entry.is_rejected = true;
@@ -205,12 +212,11 @@ impl Scorer<'_> {
     /// The reject of record `index`, which the model refuses.
     fn refusal(
         &self,
-        origin: Origin<'_>,
+        (origin, line): (Origin<'_>, Option<u64>),
         encoded: &Encoded,
         index: usize,
-        message: &str,
+        flaw: Flaw,
     ) -> Reject {
-        let flaw = Flaw::Refused(message.to_owned());
         let start = |index: usize| encoded.entries.get(index).map(|entry| entry.start);
         match (origin, &encoded.table) {
             (Origin::Table(first_row), Some(table)) => {
@@ -220,7 +226,7 @@ impl Scorer<'_> {
                 let at = start(index).unwrap_or_default();
                 let end = start(index + 1).unwrap_or(block.text.len());
                 let raw = block.text.get(at..end).unwrap_or_default();
-                self.intake.reject(block, at, raw, flaw)
+                self.intake.reject(line.unwrap_or_default(), raw, flaw)
             }
             (Origin::Table(_), None) => self.intake.described(flaw),
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-use super::cut::Cutter;
+use super::cut::{Cutter, read_error};
 use super::encoding::{self, Transcoder};
 use super::format::{Format, TableFormat};
 use super::options::Options;
@@ -65,7 +65,7 @@ pub fn open(path: &Path, options: &Options, only: &str, stop: &Stop) -> Result<S
         _ => packing
             .unpack(reader)
             .and_then(peek)
-            .map_err(|source| unreadable(&name, packing, &source))?,
+            .map_err(|source| read_error(&name, &source))?,
     };
     if let Some(format) = options.input_format.table(&without_packing(path), &start) {
         let place = Place {
@@ -76,7 +76,7 @@ pub fn open(path: &Path, options: &Options, only: &str, stop: &Stop) -> Result<S
         return Ok(Source::Table(Tables::open(&place, format, reader)?, format));
     }
     refuse_other_files(&name, &start)?;
-    let encoding = encoding::of_bytes(&start).or(options.encoding);
+    let encoding = encoding::of_source(&start, options.encoding);
     let reader = match encoding {
         Some(encoding) => Box::new(Transcoder::new(reader, encoding)),
         None => reader,
@@ -117,7 +117,7 @@ pub fn shard_lengths(paths: &[PathBuf], options: &Options) -> Result<Vec<u64>> {
         if Packing::of_bytes(&start) != Packing::None {
             return Err(refused("compressed"));
         }
-        if encoding::of_bytes(&start).or(options.encoding).is_some() {
+        if encoding::of_source(&start, options.encoding).is_some() {
             return Err(refused("not UTF-8"));
         }
         match options.input_format.table(path, &start) {
@@ -162,14 +162,6 @@ fn peek(mut reader: Box<dyn Read + Send>) -> io::Result<(Vec<u8>, Box<dyn Read +
 
 /// Enough for every mark by which a file tells its format.
 const PEEKED_BYTES: usize = 6;
-
-/// A compressed file that is cut short or broken will be so again: the data is wrong, not the disk.
-fn unreadable(name: &str, packing: Packing, source: &io::Error) -> Error {
-    Error::data(
-        name,
-        format!("cannot be read as {}: {source}", packing.name()),
-    )
-}
 
 /// Files that are no text.
 fn refuse_other_files(name: &str, start: &[u8]) -> Result<()> {

@@ -344,7 +344,7 @@ const COLUMNS: [Case; 9] = [
         flags: &[],
         input: b"\x1f\x8b\x08\0\0\0\0\0",
         code: 1,
-        stderr: "stdin: cannot be read as gzip: the gzip data ends too early",
+        stderr: "stdin: the gzip data ends too early",
     },
     Case {
         what: "a header in Latin-1",

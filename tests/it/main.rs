@@ -9,6 +9,7 @@
 
 mod compare;
 mod corpus;
+mod dirty;
 mod docs;
 mod errors;
 mod files;

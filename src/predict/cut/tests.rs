@@ -154,14 +154,14 @@ fn blocks_do_not_depend_on_how_the_source_is_read() {
 fn records_that_have_arrived_do_not_wait_for_others() {
     let text = b"a,b\nc,d\n\"e\nf\",g\nh";
     let mut cutter = cutter(text, 6, 1 << 20);
-    cutter.buffer.clear();
+    cutter.buffer.end().clear();
     let mut cutter = Cutter {
         reader: Trickle(text, 6),
         ended: false,
         ..cutter
     };
     let mut found = Vec::new();
-    while let Some(cut) = cutter.next_arrived().expect("no fault") {
+    while let Some(cut) = cutter.next_arrived(None).expect("no fault") {
         found.push(block(&cut).text.clone());
     }
     let expected: [&[u8]; 4] = [b"a,b\n", b"c,d\n", b"\"e\nf\",g\n", b"h"];
@@ -229,6 +229,60 @@ fn a_record_without_end_costs_its_first_line_only() {
 }
 
 #[test]
+fn what_is_too_long_does_not_depend_on_how_the_source_is_read() {
+    let limits = Limits {
+        stretch_bytes: 1 << 20,
+        record_bytes: 8,
+    };
+    for text in [
+        &b"12345678\n123456789\n1234567\n"[..],
+        b"12345678\r\n1,3456789\r\n1234567",
+        b"\"2345678\"\n\"2\n4567\"\n\"2\n45678\"\n",
+        b"1234\n\"234567",
+        b"1234\n\"2345678",
+        b"1234\n\"23456789",
+        b"1234\r\"2\r\"45678901\r2\r",
+        b"\n\n123456789",
+        b"12345678\r",
+    ] {
+        let cuts = |step: usize, most: Option<u64>| {
+            let cutter = Cutter::new(Trickle(text, step), "t", limits, |_| CSV);
+            let mut cutter = cutter.expect("a cutter");
+            let mut cuts = Vec::new();
+            while let Some(cut) = cutter.next_block(most).expect("no fault") {
+                cuts.push(cut);
+            }
+            cuts
+        };
+        let whole = cuts(usize::MAX, Some(99));
+        for step in 1..text.len() {
+            assert_eq!(cuts(step, Some(99)), whole, "{:?}", text.escape_ascii());
+        }
+        // All lines are there, whatever became of them.
+        let all = whole.iter().flat_map(|cut| block(cut).text.clone());
+        assert_eq!(
+            all.filter(|byte| !b"\r\n".contains(byte)).count(),
+            text.iter().filter(|byte| !b"\r\n".contains(byte)).count()
+        );
+    }
+}
+
+#[test]
+fn a_lone_return_ends_the_first_line_of_a_record_without_end() {
+    for text in [&b"a\r\"open,b\rc,d\r"[..], b"a\r\n\"open,b\r\nc,d\r\n"] {
+        for step in [1, 2, usize::MAX] {
+            let found = blocks(cutter(text, step, 1 << 20), None);
+            let lines: Vec<_> = found
+                .iter()
+                .map(|cut| (block(cut).first_line, block(cut).text.trim_ascii()))
+                .collect();
+            let expected: [(u64, &[u8]); 3] = [(1, b"a"), (2, b"\"open,b"), (3, b"c,d")];
+            assert_eq!(lines, expected);
+        }
+    }
+}
+
+#[test]
 fn memory_is_bounded_whatever_stands_in_the_source() {
     let limits = Limits {
         stretch_bytes: 64,
@@ -246,6 +300,6 @@ fn memory_is_bounded_whatever_stands_in_the_source() {
             panic!("broken");
         };
         assert_eq!(line.code, code);
-        assert!(cutter.buffer.capacity() < 1 << 19);
+        assert!(cutter.buffer.end().capacity() < 1 << 19);
     }
 }

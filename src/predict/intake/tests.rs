@@ -115,6 +115,29 @@ fn both_ways_take_the_same_from_every_short_line_of_fields() {
 }
 
 #[test]
+fn a_mark_that_is_no_byte_order_mark_is_copied_both_ways() {
+    // The csv crate takes one off the start of whatever it reads, and it reads block by block.
+    let csv = Format::Csv { delimiter: b',' };
+    let fast = intake(csv, csv);
+    let mut slow = intake(csv, csv);
+    slow.lanes = None;
+    for text in [
+        "\u{feff}k,1,2,s\nb,3,4,t\n",
+        "\u{feff}",
+        "\u{feff}\u{feff}k,1,2,s",
+        "\u{feff}\n\nk,1,x,s\n",
+    ] {
+        assert_eq!(seen(&fast, text.as_bytes()), seen(&slow, text.as_bytes()));
+        // The same with a quote, behind which nothing is plain.
+        let end = if text.ends_with('\n') { "" } else { "\n" };
+        let quoted = format!("{text}{end}c,5,6,\"t\"\n");
+        let plain = format!("{text}{end}c,5,6,t\n");
+        let both = [quoted, plain].map(|text| seen(&slow, text.as_bytes()));
+        assert_eq!(both[0], both[1], "{text:?}");
+    }
+}
+
+#[test]
 fn both_ways_take_the_same_from_every_object() {
     let values = [
         "1.5",
