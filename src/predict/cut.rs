@@ -341,8 +341,8 @@ impl<R: Read> Cutter<R> {
             };
             let content = self.buffer.iter().position(|byte| !blank(byte));
             // The second half of a line end may be still to come.
-            let whole =
-                content.unwrap_or(self.buffer.len().saturating_sub(usize::from(!self.ended)));
+            let is_half = !self.ended && self.buffer.last() == Some(&b'\r');
+            let whole = content.unwrap_or(self.buffer.len() - usize::from(is_half));
             self.line += lines_in(self.buffer.get(..whole).unwrap_or_default());
             self.drop_start(whole);
             if content.is_some() || self.ended {

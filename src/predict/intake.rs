@@ -163,6 +163,13 @@ impl Intake {
         }
     }
 
+    /// The same intake with one way only, the slow one: the reference that tests and fuzz targets hold
+    /// the fast one to.
+    pub fn without_lanes(mut self) -> Intake {
+        self.lanes = None;
+        self
+    }
+
     /// A block's records as tensors.
     ///
     /// # Errors

@@ -194,6 +194,12 @@ fn a_block_knows_the_line_and_the_byte_that_it_starts_on() {
         .map(|cut| (block(cut).first_line, block(cut).offset))
         .collect();
     assert_eq!(places, [(1, 0), (2, 2), (4, 9), (5, 11), (7, 14)]);
+    // Also when a blank line comes in two halves, or between two others.
+    for step in 1..8 {
+        let found = blocks(cutter(b"a\n\r\n\n\r\r\nb\n", step, 1), Some(1));
+        let lines: Vec<_> = found.iter().map(|cut| block(cut).first_line).collect();
+        assert_eq!(lines, [1, 6], "step {step}");
+    }
 }
 
 #[test]

@@ -99,8 +99,7 @@ fn texts(pieces: &[&str], count: usize) -> Vec<String> {
 fn both_ways_take_the_same_from_every_short_line_of_fields() {
     let csv = Format::Csv { delimiter: b',' };
     let fast = intake(csv, csv);
-    let mut slow = intake(csv, csv);
-    slow.lanes = None;
+    let slow = intake(csv, csv).without_lanes();
     assert!(fast.lanes.is_some());
     for line in texts(&["1.5", "-2", ",", "NA", "x", "\n", "\r\n", " "], 5) {
         for start in ["k,", "k,7,0.25,", "k,-1e3,"] {
@@ -119,8 +118,7 @@ fn a_mark_that_is_no_byte_order_mark_is_copied_both_ways() {
     // The csv crate takes one off the start of whatever it reads, and it reads block by block.
     let csv = Format::Csv { delimiter: b',' };
     let fast = intake(csv, csv);
-    let mut slow = intake(csv, csv);
-    slow.lanes = None;
+    let slow = intake(csv, csv).without_lanes();
     for text in [
         "\u{feff}k,1,2,s\nb,3,4,t\n",
         "\u{feff}",
