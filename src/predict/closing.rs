@@ -34,7 +34,7 @@ impl Closing<'_> {
         let metrics = insight.metrics();
         if let Some(path) = &self.options.report {
             let report = Report {
-                model: &self.options.model.display().to_string(),
+                model: &file_name(&self.options.model),
                 inputs: &self.names(),
                 rows: self.account.scored(),
                 rejected: self.account.rejects.total(),
@@ -99,6 +99,11 @@ impl Closing<'_> {
             ("ONNX Runtime".to_owned(), runtime.to_owned()),
         ]
     }
+}
+
+fn file_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    name.to_string_lossy().into_owned()
 }
 
 /// Writes a file whole or not at all.

@@ -47,6 +47,7 @@ mod scan;
 pub mod score;
 pub mod sink;
 pub mod source;
+mod steady;
 pub mod tables;
 mod window;
 

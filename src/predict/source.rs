@@ -12,6 +12,7 @@ use super::format::{Format, TableFormat};
 use super::options::Options;
 use super::packing::{Packing, without_packing};
 use super::pipe::{Pipe, Stop};
+use super::steady::Steady;
 use super::tables::{Place, Tables};
 
 /// A source of records, opened.
@@ -55,7 +56,12 @@ pub fn open(path: &Path, options: &Options, only: &str, stop: &Stop) -> Result<S
     let reader: Box<dyn Read + Send> = if is_stdin(path) {
         Box::new(Pipe::stdin(stop.clone()).map_err(failed)?)
     } else {
-        Box::new(File::open(path).map_err(failed)?)
+        let file = File::open(path).map_err(failed)?;
+        match file.metadata() {
+            // What the system makes up as it is read has no length.
+            Ok(meta) if meta.is_file() && meta.len() > 0 => Box::new(Steady::new(file, meta.len())),
+            _ => Box::new(file),
+        }
     };
     let (start, reader) = peek(reader).map_err(failed)?;
     let packing = Packing::of_bytes(&start);

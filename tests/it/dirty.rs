@@ -549,7 +549,7 @@ fn bytes_that_are_no_text_are_copied_where_nobody_reads_them() {
     aside.gives(
         "{\"id\":\"\\u0000\",\"label\":\"virginica\"}\n",
         "1 record left out: 1 not_utf8; rejects.jsonl tells which",
-        &["{\"file\":\"stdin\",\"line\":2,\"column\":null,\"code\":\"not_utf8\",\"message\":\"a field to be copied is not UTF-8, which JSON cannot hold\",\"record\":\"caf\u{fffd},5.1,3.5,1.4,0.2\"}"],
+        &["{\"file\":\"stdin\",\"line\":2,\"column\":null,\"code\":\"not_utf8\",\"message\":\"a field to be copied is not UTF-8, which the output cannot hold\",\"record\":\"caf\u{fffd},5.1,3.5,1.4,0.2\"}"],
     );
 }
 
