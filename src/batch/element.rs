@@ -101,7 +101,7 @@ macro_rules! float_element {
                 Ok(value)
             }
 
-            #[inline]
+            #[inline(always)]
             fn scan(text: &[u8]) -> Option<(Self, usize)> {
                 let (decimal, length) = number::scan(text)?;
                 match decimal.$plain() {

@@ -121,6 +121,9 @@ impl Look {
     /// Who holds the predictions against the label. Where it is not clear what to hold against what,
     /// the predictions are none the worse for it, and there is a note.
     fn judge(&mut self, model: &Model, options: &Options, label: &str) {
+        if options.quiet && options.report.is_none() && options.manifest.is_none() {
+            return; // Nobody would see them.
+        }
         if options.resume {
             let note = "note: a run that can be resumed has no metrics";
             return self.notes.push(note.to_owned());
