@@ -25,6 +25,7 @@ pub struct Outlet {
     sink: Option<Sink>,
     predictions: Option<Written>,
     packing: Packing,
+    is_table: bool,
     /// The folder of the output, for what cannot be written before all is known.
     folder: PathBuf,
     rejects: Option<Rejects>,
@@ -94,6 +95,7 @@ impl Outlet {
             sink: Some(sink),
             predictions: None,
             packing: options.packing,
+            is_table: options.is_table(),
             folder: folder(options),
             rejects,
             budget: options.budget,
@@ -204,6 +206,10 @@ impl Outlet {
         scored?;
         match (self.predictions, self.sink) {
             (Some(predictions), _) => predictions.finish()?,
+            (None, Some(_)) if self.is_table => {
+                return Err(Error::data("", "no records: nobody knows the columns of the table")
+                    .hint("JSONL without a record names no columns; --to jsonl needs none"));
+            }
             (None, Some(sink)) => sink.finish()?,
             (None, None) => {}
         }
