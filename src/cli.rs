@@ -38,11 +38,12 @@ pub enum Command {
     Inspect(InspectArgs),
 }
 
-/// Score the records of CSV, TSV or JSONL files or of a pipe, on all cores, in input order
+/// Score the records of files, folders or a pipe, on all cores, in input order
 ///
-/// Columns find the model's inputs by name. What the model does not consume (ids, labels) is copied
-/// to the output beside the predictions. A bad record stops the run with its file, line and column,
-/// and leaves no half-written output.
+/// Reads and writes CSV, TSV, JSONL, Parquet, Arrow and NumPy, any to any; text also compressed (.gz,
+/// .zst). Columns find the model's inputs by name. What the model does not consume (ids, labels) is
+/// copied to the output beside the predictions. A bad record stops the run with its file, line and
+/// column, and leaves no half-written output, unless --on-error says otherwise.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct PredictArgs {
@@ -97,7 +98,8 @@ pub struct FormatArgs {
     #[arg(long, value_name = "FORMAT")]
     pub from: Option<FormatName>,
 
-    /// Format of the output; by default from the extension of --output, else as the input
+    /// Format of the output; by default from the extension of --output, else as the input, or CSV
+    /// where that is a table
     #[arg(long, value_name = "FORMAT")]
     pub to: Option<FormatName>,
 
@@ -143,7 +145,7 @@ pub struct ColumnArgs {
     #[arg(long, value_name = "LIST")]
     pub id: Option<NameList>,
 
-    /// Column with the true label, which is no feature
+    /// Column with the true label, which is no feature; metrics are printed at the end
     #[arg(long, value_name = "LIST")]
     pub label: Option<NameList>,
 

@@ -114,7 +114,8 @@ class Bench:
 
     def mlserve(self, model, data, suffix=".csv"):
         paths = [self.folder / f"{model}.onnx", self.folder / data]
-        columns = ["--id", "id", "--label", "label"]
+        # Not --label: it would ask for metrics, which the rivals do not compute.
+        columns = ["--id", "id", "--exclude", "label"]
         return [self.given.mlserve, "predict", *paths, *columns, "-q", "-o", self.output("mlserve", suffix)]
 
     def rival(self, name, model, data):
