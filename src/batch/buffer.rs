@@ -6,7 +6,7 @@ use ndarray::{ArrayD, IxDyn};
 
 use crate::model::tensor::Tensor;
 
-use super::cell::{Cell, CellRules, Reason, read};
+use super::cell::{Cell, CellRules, Reason, is_listed, read};
 use super::element::{Element, ForElement};
 use super::feed::Source;
 use super::lanes::Run;
@@ -39,6 +39,8 @@ impl<'r> Row<'r> {
 /// How the values of a plain record are read.
 pub(super) struct Reading<'r> {
     pub(super) rules: &'r CellRules,
+    /// Whether a text that means a missing value may look like a plain number.
+    pub(super) numbers_may_be_missing: bool,
     /// The sources of the input's row.
     pub(super) sources: &'r [Source],
     pub(super) spelling: &'r Spelling,
@@ -242,6 +244,9 @@ trait Divided {
     /// The bytes before value `position`.
     fn before(&self, text: &[u8], position: usize) -> Option<usize>;
 
+    /// Whether a plain number counts as missing: `--missing -999`.
+    fn is_missing(&self, text: &[u8], reading: &Reading<'_>) -> bool;
+
     /// Whether a number may end before `next`.
     fn may_end(&self, next: Option<&u8>) -> bool;
 
@@ -255,6 +260,11 @@ impl Divided for Fields {
     #[inline]
     fn before(&self, text: &[u8], position: usize) -> Option<usize> {
         spelling::before_field(text, self.0, position)
+    }
+
+    #[inline]
+    fn is_missing(&self, text: &[u8], reading: &Reading<'_>) -> bool {
+        reading.numbers_may_be_missing && is_listed(text, &reading.rules.missing)
     }
 
     #[inline]
@@ -278,6 +288,12 @@ impl Divided for Members<'_> {
     #[inline]
     fn before(&self, text: &[u8], position: usize) -> Option<usize> {
         spelling::before_member(text, self.0, position)
+    }
+
+    /// What JSON says as a number is one.
+    #[inline]
+    fn is_missing(&self, _: &[u8], _: &Reading<'_>) -> bool {
+        false
     }
 
     /// The literal that must follow tells.
@@ -306,7 +322,12 @@ fn scan_run<T: Element>(
         at += divided.before(text.get(at..)?, position)?;
         let rest = text.get(at..)?;
         let (value, length) = match T::scan(rest) {
-            Some((value, length)) if divided.may_end(rest.get(length)) => (value, length),
+            Some((value, length))
+                if divided.may_end(rest.get(length))
+                    && !divided.is_missing(rest.get(..length)?, reading) =>
+            {
+                (value, length)
+            }
             _ => {
                 let (cell, length) = divided.other(rest)?;
                 let source = reading.sources.get(*slot)?;

@@ -115,7 +115,7 @@ fn read_string<T: Element>(text: &[u8], rules: &CellRules) -> Result<Option<T>, 
     T::from_text(text).map(Some)
 }
 
-fn is_listed(text: &[u8], list: &[String]) -> bool {
+pub(super) fn is_listed(text: &[u8], list: &[String]) -> bool {
     list.iter().any(|missing| missing.as_bytes() == text)
 }
 

@@ -12,6 +12,7 @@ use super::buffer::{At, Fill, NewBuffer, Row};
 use super::cell::{Cell, Reason, expectation};
 use super::element::with_dtype;
 use super::feed::{BatchAxis, Feed, How, Source, elements};
+use super::number;
 use super::plan::Plan;
 
 /// The tensors of consecutive records, ready for one run.
@@ -70,6 +71,8 @@ pub struct Encoder<'p> {
     records: usize,
     /// Records of a group at most.
     most: usize,
+    /// Whether one of the texts that mean a missing value is a plain number.
+    pub(super) numbers_may_be_missing: bool,
     pub(super) missing: Missing,
 }
 
@@ -84,6 +87,7 @@ impl<'p> Encoder<'p> {
             plan,
             widths: plan.feeds.iter().map(width).collect(),
             most: most.max(1),
+            numbers_may_be_missing: plan.cells.missing.iter().any(|text| number::is_plain(text)),
             buffers: plan
                 .feeds
                 .iter()

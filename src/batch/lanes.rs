@@ -171,6 +171,7 @@ impl<'p> Encoder<'p> {
                 Step::Numbers(run) => {
                     let reading = Reading {
                         rules: &self.plan.cells,
+                        numbers_may_be_missing: self.numbers_may_be_missing,
                         sources: self.plan.sources(run.feed),
                         spelling,
                     };

@@ -53,6 +53,11 @@ pub(super) fn scan(text: &[u8]) -> Option<(Decimal, usize)> {
     Some((decimal, at))
 }
 
+/// Whether all of `text` is a plain number.
+pub(super) fn is_plain(text: &str) -> bool {
+    scan(text.as_bytes()).is_some_and(|(_, length)| length == text.len())
+}
+
 /// The run of digits from `at` on, one by one, and where it ends: a whole part is seldom longer than
 /// one digit or two. Measured on numbers such as `-0.132105`: 7 ns each instead of 10 ns with both
 /// parts read in words.

@@ -11,6 +11,7 @@ use super::journal::{Checkpoint, Identity, Journal, partial};
 use super::options::Options;
 use super::outlet::Outlet;
 use super::route::Route;
+use super::sink;
 use super::source;
 
 /// A run that is about to start.
@@ -51,23 +52,30 @@ impl Begin {
                 resumable: None,
             }));
         }
+        let output = &sink::final_path(output)?;
         let model = digest::of_file(&options.model)?;
         let identity = Identity::new(&model, &options.identity(), paths)?;
         let journal = Journal::new(output, identity);
-        if options.force {
-            journal.remove()?;
-        }
-        let earlier = journal.read()?;
+        let earlier = match options.force {
+            true => None,
+            false => journal.read()?,
+        };
         match &earlier {
             Some(Checkpoint { is_whole: true, .. }) => {
                 give_names(options, output)?;
                 journal.remove()?;
                 return Ok(None);
             }
-            Some(checkpoint) => route = route.from(checkpoint.position),
-            None if is_file(output) && !options.force => return Ok(None),
-            None => {}
+            Some(checkpoint) if *checkpoint != Checkpoint::nothing() => {
+                route = route.from(checkpoint.position);
+            }
+            // An unfinished output is newer than a finished one.
+            None if is_file(output) && !partial(output).exists() && !options.force => {
+                return Ok(None);
+            }
+            Some(_) | None => {}
         }
+        let earlier = earlier.filter(|earlier| *earlier != Checkpoint::nothing());
         Ok(Some(Begin {
             route,
             resumable: Some((journal, earlier)),

@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::model::Model;
 
 use super::account::Account;
+use super::evaluate::Metrics;
 use super::insight::Insight;
 use super::manifest::{Manifest, peak_memory_bytes};
 use super::options::Options;
@@ -22,39 +23,52 @@ pub struct Closing<'a> {
     /// The plan of the first source, as `--explain` prints it.
     pub plan: &'a str,
     pub account: &'a Account,
+    /// Records that an earlier run has scored.
+    pub done_before: u64,
+}
+
+/// Where report and manifest go. Opened before the first record is scored, so that a place that
+/// cannot be written is found then.
+pub struct Papers {
+    report: Option<Sink>,
+    manifest: Option<Sink>,
+}
+
+impl Papers {
+    /// Opens both, where they are asked for.
+    ///
+    /// # Errors
+    /// As [`Sink::open`].
+    pub fn open(options: &Options) -> Result<Papers> {
+        let open = |path: &Option<PathBuf>| path.as_deref().map(|path| Sink::open(Some(path)));
+        Ok(Papers {
+            report: open(&options.report).transpose()?,
+            manifest: open(&options.manifest).transpose()?,
+        })
+    }
 }
 
 impl Closing<'_> {
-    /// Says and writes all of it.
+    /// Writes report and manifest; returns the metrics, where there are some.
     ///
     /// # Errors
-    /// [`crate::error::Error::Io`] where the report or the manifest cannot be written.
-    pub fn tell(&self, mut insight: Insight, progress: &Progress) -> Result<()> {
+    /// [`crate::error::Error::Io`] where one cannot be written.
+    pub fn write(
+        &self,
+        papers: Papers,
+        mut insight: Insight,
+        progress: &Progress,
+    ) -> Result<Option<Metrics>> {
         let seconds = progress.start().elapsed().as_secs_f64();
         let metrics = insight.metrics();
-        if let Some(path) = &self.options.report {
-            let report = Report {
-                model: &file_name(&self.options.model),
-                inputs: &self.names(),
-                rows: self.account.scored(),
-                rejected: self.account.rejects.total(),
-                missing: self.account.missing.cells,
-                seconds,
-                peak_memory_bytes: peak_memory_bytes(),
-                profile: Some(&insight.profile),
-                metrics: metrics.as_ref(),
-                rejects: self
-                    .account
-                    .rejects
-                    .by_code()
-                    .map(|(code, count)| (code.to_owned(), count))
-                    .collect(),
-                throughput: std::mem::take(&mut insight.throughput),
-                facts: self.facts(),
-            };
-            write(path, report::html(&report).as_bytes())?;
+        if let Some(mut sink) = papers.report {
+            sink.write(
+                self.report(&mut insight, metrics.as_ref(), seconds)
+                    .as_bytes(),
+            )?;
+            sink.finish()?;
         }
-        if let Some(path) = &self.options.manifest {
+        if let Some(mut sink) = papers.manifest {
             let manifest = Manifest {
                 model: self.model,
                 options: self.options,
@@ -64,16 +78,41 @@ impl Closing<'_> {
                 profile: &insight.profile,
                 metrics: metrics.as_ref(),
                 seconds,
+                done_before: self.done_before,
             };
-            let text = format!("{:#}\n", manifest.json()?);
-            write(path, text.as_bytes())?;
+            sink.write(format!("{:#}\n", manifest.json()?).as_bytes())?;
+            sink.finish()?;
         }
+        Ok(metrics)
+    }
+
+    fn report(&self, insight: &mut Insight, metrics: Option<&Metrics>, seconds: f64) -> String {
+        let rejects = self.account.rejects.by_code();
+        report::html(&Report {
+            model: &file_name(&self.options.model),
+            inputs: &self.names(),
+            rows: self.account.scored(),
+            rejected: self.account.rejects.total(),
+            missing: self.account.missing.cells,
+            seconds,
+            peak_memory_bytes: peak_memory_bytes(),
+            profile: Some(&insight.profile),
+            metrics,
+            rejects: rejects
+                .map(|(code, count)| (code.to_owned(), count))
+                .collect(),
+            throughput: std::mem::take(&mut insight.throughput),
+            facts: self.facts(),
+        })
+    }
+
+    /// Says how it went.
+    pub fn say(&self, metrics: Option<&Metrics>, progress: &Progress) {
         self.warn_of_missing(progress);
-        if let Some(metrics) = &metrics {
+        if let Some(metrics) = metrics {
             progress.say(&metrics.text());
         }
         progress.close(self.account, self.options);
-        Ok(())
     }
 
     /// Some models give an answer for a missing value that means nothing; the user must know.
@@ -104,11 +143,4 @@ impl Closing<'_> {
 fn file_name(path: &Path) -> String {
     let name = path.file_name().unwrap_or(path.as_os_str());
     name.to_string_lossy().into_owned()
-}
-
-/// Writes a file whole or not at all.
-fn write(path: &Path, text: &[u8]) -> Result<()> {
-    let mut sink = Sink::open(Some(path))?;
-    sink.write(text)?;
-    sink.finish()
 }

@@ -1,5 +1,7 @@
 //! `predict --explain`: the plan in words, before anything is scored.
 
+use std::collections::HashSet;
+
 use crate::batch::columns::Layout;
 use crate::batch::feed::{BatchAxis, Feed, How, Source};
 use crate::batch::names::listed;
@@ -49,7 +51,9 @@ fn inputs(plan: &Plan) -> Vec<String> {
 
 /// What becomes of the columns that the model does not read.
 fn columns(plan: &Plan) -> Vec<String> {
-    let is_dropped = |index: &&usize| !plan.kept.contains(index);
+    // Both may be a hundred thousand.
+    let kept: HashSet<usize> = plan.kept.iter().copied().collect();
+    let is_dropped = |index: &&usize| !kept.contains(*index);
     let dropped = plan.unused.iter().filter(is_dropped);
     let dropped: Vec<&str> = dropped.map(|index| plan.column(*index)).collect();
     let groups = [("passed through", plan.kept_names()), ("left out", dropped)];

@@ -448,6 +448,8 @@ impl<'t> Taking<'_, 't> {
                         if learnt < MOST_TEMPLATES && self.intake.lanes.is_some() {
                             learnt += 1;
                             template = Template::of(plan, &object, line);
+                            // What an earlier template has put there is none of this one's.
+                            cells.fill(Cell::Absent);
                         }
                     }
                     Err(broken) => self.reject(at, line, broken.into())?,

@@ -41,6 +41,23 @@ pub struct Journal {
     identity: Identity,
 }
 
+impl Checkpoint {
+    /// Of a run that has done nothing yet.
+    pub fn nothing() -> Checkpoint {
+        Checkpoint {
+            position: Position {
+                source: 0,
+                offset: 0,
+                line: 1,
+            },
+            output_bytes: 0,
+            rejects_bytes: 0,
+            account: Account::default(),
+            is_whole: false,
+        }
+    }
+}
+
 /// `OUT.partial`, where the predictions are until they are whole.
 pub fn partial(output: &Path) -> PathBuf {
     with_suffix(output, ".partial")

@@ -25,6 +25,9 @@ pub struct Manifest<'a> {
     pub profile: &'a Profile,
     pub metrics: Option<&'a Metrics>,
     pub seconds: f64,
+    /// Records that an earlier run has scored: time, and missing values by column, are known of the
+    /// others only.
+    pub done_before: u64,
 }
 
 impl Manifest<'_> {
@@ -58,22 +61,34 @@ impl Manifest<'_> {
                 "scored": account.scored(),
                 "rejected": account.rejects.total(),
                 "written": options.on_error.written(account),
+                "by_earlier_runs": self.done_before,
             },
             "rejects": rejects,
             "missing": self.missing(),
             "metrics": self.metrics.map(Metrics::json),
             "seconds": self.seconds,
-            "records_per_second": account.records as f64 / self.seconds.max(1e-9),
+            "records_per_second": (account.records - self.done_before.min(account.records)) as f64
+                / self.seconds.max(1e-9),
             "peak_memory_bytes": peak_memory_bytes(),
         }))
     }
 
-    /// Missing values, all together and by column; a wide model's first columns only.
+    /// Missing values, all together and, where one run has seen them all, by column; of a wide model
+    /// its first columns only. Texts are never missing.
     fn missing(&self) -> Value {
-        let columns = self.profile.inputs.iter().filter(|input| input.missing > 0);
+        let columns = self
+            .profile
+            .inputs
+            .iter()
+            .filter(|input| input.missing > 0 && !input.is_text);
         let columns: Map<String, Value> = columns
             .map(|input| (input.name.clone(), Value::from(input.missing)))
             .collect();
+        let columns = if self.done_before > 0 {
+            Value::Null
+        } else {
+            columns.into()
+        };
         json!({"values": self.account.missing.cells, "columns": columns})
     }
 }

@@ -57,7 +57,7 @@ use crate::error::{Error, Result};
 use crate::model::{Model, onnx};
 
 use begin::Begin;
-use closing::Closing;
+use closing::{Closing, Papers};
 use feeder::{Feeder, Journey, Task};
 use inputs::Input;
 use jobs::Job;
@@ -112,10 +112,12 @@ fn score(options: &Options) -> Result<()> {
 fn score_job(job: &Job, begin: Begin, model: &Model, workers: &Workers) -> Result<()> {
     let Job { inputs, options } = job;
     let progress = Progress::new(source::total_bytes(inputs), options.quiet);
+    let done_before = begin.records();
+    let papers = Papers::open(options)?;
     let journey = Journey {
         paths: inputs.clone(),
         route: begin.route.clone(),
-        done: begin.records(),
+        done: done_before,
         stop: workers.stop.clone(),
     };
     let mut feeder = Feeder::new(model, options, journey);
@@ -129,15 +131,21 @@ fn score_job(job: &Job, begin: Begin, model: &Model, workers: &Workers) -> Resul
         )
     });
     progress.clear();
-    let (account, insight) = outlet.finish(scored)?;
+    let (account, insight) = outlet.end(scored)?;
     let closing = Closing {
         model,
         options,
         inputs,
         plan: feeder.plan_text(),
         account: &account,
+        done_before,
     };
-    closing.tell(insight, &progress)
+    // What tells of the run is there before the output: a run whose output is finished is not done
+    // again.
+    let metrics = closing.write(papers, insight, &progress)?;
+    outlet.finish()?;
+    closing.say(metrics.as_ref(), &progress);
+    Ok(())
 }
 
 fn explain(inputs: &[Input], facts: &onnx::Facts, options: &Options) -> Result<()> {

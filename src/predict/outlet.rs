@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 
 use super::account::Account;
 use super::insight::Insight;
-use super::journal::{Checkpoint, Journal};
+use super::journal::{Checkpoint, Journal, partial};
 use super::options::Options;
 use super::output::{Beginning, Written};
 use super::packing::Packing;
@@ -58,7 +58,7 @@ impl Outlet {
         let sink = Sink::open(options.output.as_deref())?;
         let rejects = options.rejects.as_deref().map(|path| {
             let sink = Sink::open(Some(path))?;
-            Ok(Rejects::new(sink, path))
+            Ok(Rejects::new(sink, (path, Packing::of_path(path))))
         });
         Ok(Outlet::new(options, sink, rejects.transpose()?))
     }
@@ -77,8 +77,13 @@ impl Outlet {
         let sink = Sink::open_partial(output, kept(|earlier| earlier.output_bytes))?;
         let rejects = options.rejects.as_deref().map(|path| {
             let sink = Sink::open_partial(path, kept(|earlier| earlier.rejects_bytes))?;
-            Ok(Rejects::new(sink, path))
+            Ok(Rejects::new(sink, (&partial(path), Packing::of_path(path))))
         });
+        let rejects = rejects.transpose()?;
+        if earlier.is_none() {
+            // From here on the outputs belong to this run, and not to an older one that is finished.
+            journal.write(&Checkpoint::nothing())?;
+        }
         Ok(Outlet {
             account: earlier.map_or_else(Account::default, |earlier| earlier.account.clone()),
             saving: Some(Saving {
@@ -86,7 +91,7 @@ impl Outlet {
                 every: options.checkpoint_every,
                 last: Instant::now(),
             }),
-            ..Outlet::new(options, sink, rejects.transpose()?)
+            ..Outlet::new(options, sink, rejects)
         })
     }
 
@@ -170,22 +175,44 @@ impl Outlet {
         }
     }
 
-    /// Makes what was written final; where `scored` is an error of the data, the rejects alone: they
-    /// may be why.
+    /// Ends the run, but leaves the predictions their temporary name. Where `scored` is an error of
+    /// the data, the rejects alone are made final: they may be why. A run that can go on needs them
+    /// where they are.
     ///
     /// # Errors
-    /// That of `scored`; as [`Sink::finish`]; too many rejects.
-    pub fn finish(mut self, scored: Result<()>) -> Result<(Account, Insight)> {
+    /// That of `scored`; as [`Sink::write`]; too many rejects.
+    pub fn end(&mut self, scored: Result<()>) -> Result<(Account, Insight)> {
         let scored = scored.and_then(|()| match self.budget {
             Some(budget) => budget
                 .check_end(self.account.rejects.total(), self.account.records)
                 .map_err(|error| told(error, self.rejects.as_ref())),
             None => Ok(()),
         });
-        if scored.is_ok() {
-            self.fill_empty()?;
+        if matches!(scored, Err(Error::Data(_) | Error::ClosedPipe)) && self.saving.is_none() {
+            let told = self
+                .rejects
+                .take()
+                .filter(|rejects| rejects.sink.bytes() > 0);
+            told.map_or(Ok(()), |rejects| rejects.sink.finish())?;
         }
-        if scored.is_ok() && self.saving.is_some() {
+        scored?;
+        self.fill_empty()?;
+        if self.predictions.is_none() && self.is_table {
+            return Err(
+                Error::data("", "no records: nobody knows the columns of the table")
+                    .hint("JSONL without a record names no columns; --to jsonl needs none"),
+            );
+        }
+        let insight = std::mem::take(&mut self.insight);
+        Ok((self.account.clone(), insight))
+    }
+
+    /// Makes what was written final.
+    ///
+    /// # Errors
+    /// As [`Sink::finish`].
+    pub fn finish(mut self) -> Result<()> {
+        if self.saving.is_some() {
             // Should the run end between two of the next steps, only they are left to do.
             let end = Position {
                 source: usize::MAX,
@@ -195,28 +222,17 @@ impl Outlet {
             self.save(end, true)?;
         }
         if let Some(rejects) = self.rejects {
-            match scored {
-                Ok(()) => rejects.sink.finish()?,
-                Err(Error::Data(_) | Error::ClosedPipe) if rejects.sink.bytes() > 0 => {
-                    rejects.sink.finish()?;
-                }
-                Err(_) => {}
-            }
+            rejects.sink.finish()?;
         }
-        scored?;
         match (self.predictions, self.sink) {
             (Some(predictions), _) => predictions.finish()?,
-            (None, Some(_)) if self.is_table => {
-                return Err(Error::data("", "no records: nobody knows the columns of the table")
-                    .hint("JSONL without a record names no columns; --to jsonl needs none"));
-            }
             (None, Some(sink)) => sink.finish()?,
             (None, None) => {}
         }
-        if let Some(saving) = self.saving {
-            saving.journal.remove()?;
+        match self.saving {
+            Some(saving) => saving.journal.remove(),
+            None => Ok(()),
         }
-        Ok((self.account, self.insight))
     }
 
     /// A compressed file of nothing is not an empty file.
@@ -241,11 +257,11 @@ impl Outlet {
 }
 
 impl Rejects {
-    fn new(sink: Sink, path: &Path) -> Rejects {
+    fn new(sink: Sink, (path, packing): (&Path, Packing)) -> Rejects {
         Rejects {
             sink,
             name: path.display().to_string(),
-            packing: Packing::of_path(path),
+            packing,
         }
     }
 

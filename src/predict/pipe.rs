@@ -1,5 +1,5 @@
-//! Standard input, read by a thread of its own: a run that has failed, or whose reader has gone, can
-//! end while nothing comes in, which no read of the system's can be woken from.
+//! Standard input and named pipes, read by a thread of their own: a run that has failed, or whose
+//! reader has gone, can end while nothing comes in, which no read of the system's can be woken from.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -39,19 +39,18 @@ const WAITING_CHUNKS: usize = 4;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 impl Pipe {
-    /// Starts to read standard input.
+    /// Starts to read what `source` gives.
     ///
     /// # Errors
     /// Where no thread can be had.
-    pub fn stdin(stop: Stop) -> io::Result<Pipe> {
+    pub fn new(mut source: impl Read + Send + 'static, stop: Stop) -> io::Result<Pipe> {
         let (give, chunks) = sync_channel(WAITING_CHUNKS);
         thread::Builder::new()
-            .name("stdin".to_owned())
+            .name("pipe".to_owned())
             .spawn(move || {
-                let mut stdin = io::stdin().lock();
                 loop {
                     let mut chunk = vec![0; CHUNK_BYTES];
-                    let read = match stdin.read(&mut chunk) {
+                    let read = match source.read(&mut chunk) {
                         Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                         Err(error) => Err(error),
                         Ok(count) => {

@@ -194,8 +194,11 @@ pub fn header(block: &Block, delimiter: u8, place: &str) -> Result<Vec<String>> 
         .map(name)
         .collect::<std::result::Result<_, _>>()
         .map_err(|_| {
-            Error::data(format!("{place}:1"), "the header is not UTF-8")
-                .hint("convert the file: iconv -f LATIN1 -t UTF-8")
+            Error::data(
+                format!("{place}:{}", block.first_line),
+                "the header is not UTF-8",
+            )
+            .hint("--encoding latin1, or what it is, reads the file as UTF-8")
         })
 }
 

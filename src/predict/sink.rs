@@ -63,13 +63,18 @@ impl Sink {
     /// # Errors
     /// [`Error::Io`] where it cannot be written, is shorter than that, or another run is writing it.
     pub fn open_partial(path: &Path, kept: u64) -> Result<Sink> {
-        let partial = journal::partial(path);
+        let path = final_path(path)?;
+        let partial = journal::partial(&path);
         let name = partial.display().to_string();
         let file = open_rest(&partial, kept).map_err(|source| Error::io(name.as_str(), &source))?;
+        if let Ok(existing) = fs::metadata(&path) {
+            // Where it cannot be had, the rights of a new file are as good.
+            let _ = file.set_permissions(existing.permissions());
+        }
         Ok(Sink {
             target: Target::Partial {
                 file,
-                path: path.to_owned(),
+                path,
                 partial,
             },
             name,
@@ -212,6 +217,21 @@ fn open_target(path: &Path) -> io::Result<Target> {
     Ok(Target::Temporary { file, path })
 }
 
+/// Where the output of a run that can be resumed will be: a regular file, behind all links.
+///
+/// # Errors
+/// [`Error::Usage`] for a pipe or a device, which keeps nothing.
+pub fn final_path(path: &Path) -> Result<PathBuf> {
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    match fs::metadata(&path) {
+        Ok(meta) if !meta.is_file() => Err(Error::usage(format!(
+            "--resume: {} is no regular file, and keeps nothing to go on with",
+            path.display()
+        ))),
+        _ => Ok(path),
+    }
+}
+
 /// The file at `path` without what is behind its first `kept` bytes, to be written there. Locked, so
 /// that two runs of one job never write into each other.
 fn open_rest(path: &Path, kept: u64) -> io::Result<File> {
@@ -221,14 +241,41 @@ fn open_rest(path: &Path, kept: u64) -> io::Result<File> {
     if let Err(fs::TryLockError::WouldBlock) = file.try_lock() {
         return Err(io::Error::other("another run is writing it"));
     }
-    if file.metadata()?.len() < kept {
-        return Err(io::Error::other(format!(
-            "shorter than the {kept} bytes that its journal says; --force starts anew"
-        )));
+    if !is_at(&file, path) {
+        return Err(io::Error::other("another run has just finished it"));
+    }
+    match file.metadata()?.len() {
+        length if length >= kept => {}
+        0 => {
+            return Err(io::Error::other(
+                "gone, though its journal is there; --force starts anew",
+            ));
+        }
+        _ => {
+            return Err(io::Error::other(format!(
+                "shorter than the {kept} bytes that its journal says; --force starts anew"
+            )));
+        }
     }
     file.set_len(kept)?;
     file.seek(SeekFrom::End(0))?;
     Ok(file)
+}
+
+/// Whether `file` is still what is called `path`: it may have got another name before it was locked.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let number = |meta: fs::Metadata| (meta.dev(), meta.ino());
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(open), Ok(there)) => number(open) == number(there),
+        _ => false,
+    }
+}
+
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> bool {
+    true
 }
 
 /// The folder that `path` lies in.

@@ -54,13 +54,14 @@ pub fn open(path: &Path, options: &Options, only: &str, stop: &Stop) -> Result<S
     let name = name(path);
     let failed = |source: io::Error| Error::io(name.as_str(), &source);
     let reader: Box<dyn Read + Send> = if is_stdin(path) {
-        Box::new(Pipe::stdin(stop.clone()).map_err(failed)?)
+        Box::new(Pipe::new(io::stdin(), stop.clone()).map_err(failed)?)
     } else {
         let file = File::open(path).map_err(failed)?;
         match file.metadata() {
             // What the system makes up as it is read has no length.
             Ok(meta) if meta.is_file() && meta.len() > 0 => Box::new(Steady::new(file, meta.len())),
-            _ => Box::new(file),
+            Ok(meta) if meta.is_file() => Box::new(file),
+            _ => Box::new(Pipe::new(file, stop.clone()).map_err(failed)?),
         }
     };
     let (start, reader) = peek(reader).map_err(failed)?;
@@ -151,7 +152,7 @@ fn is_file(path: &Path) -> bool {
 fn peek(mut reader: Box<dyn Read + Send>) -> io::Result<(Vec<u8>, Box<dyn Read + Send>)> {
     let mut start = Vec::new();
     // No further than that: the writer of a pipe may wait for an answer to its first line.
-    while start.len() < PEEKED_BYTES {
+    while start.len() < PEEKED_BYTES && !start.contains(&b'\n') {
         let mut more = [0; 64];
         let count = match reader.read(&mut more) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,

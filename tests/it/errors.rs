@@ -353,7 +353,7 @@ const COLUMNS: [Case; 9] = [
         input: b"a,b,c,\xe9\n1,2,3,4\n",
         code: 1,
         stderr: "stdin:1: the header is not UTF-8\n\
-                 hint: convert the file: iconv -f LATIN1 -t UTF-8",
+                 hint: --encoding latin1, or what it is, reads the file as UTF-8",
     },
 ];
 

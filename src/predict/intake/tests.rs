@@ -31,7 +31,7 @@ fn plan() -> Plan {
         kept: vec![0],
         batch: BatchAxis::Free,
         cells: CellRules {
-            missing: vec!["NA".to_owned()],
+            missing: vec!["NA".to_owned(), "7".to_owned()],
             ..CellRules::default()
         },
     }
@@ -132,6 +132,41 @@ fn a_mark_that_is_no_byte_order_mark_is_copied_both_ways() {
         let plain = format!("{text}{end}c,5,6,t\n");
         let both = [quoted, plain].map(|text| seen(&slow, text.as_bytes()));
         assert_eq!(both[0], both[1], "{text:?}");
+    }
+}
+
+#[test]
+fn a_key_that_is_absent_takes_nothing_from_earlier_records() {
+    for to in [Format::Jsonl, Format::Csv { delimiter: b',' }] {
+        let fast = intake(Format::Jsonl, to);
+        let slow = intake(Format::Jsonl, to).without_lanes();
+        let whole = ["\"c0\":\"k\"", "\"c1\":1", "\"c2\":2", "\"c3\":\"s\""];
+        for dropped in 0..16_u32 {
+            for others in 0..16_u32 {
+                let mut text = String::new();
+                for (number, absent) in [0, 0, dropped, dropped, others, dropped, 0]
+                    .iter()
+                    .enumerate()
+                {
+                    let keys = whole
+                        .iter()
+                        .enumerate()
+                        .filter(|(key, _)| absent >> key & 1 == 0);
+                    let keys: Vec<String> = keys
+                        .map(|(_, key)| {
+                            key.replace("k\"", &format!("k{number}\""))
+                                .replace("s\"", &format!("s{number}\""))
+                        })
+                        .collect();
+                    text.push_str(&format!("{{{}}}\n", keys.join(",")));
+                }
+                assert_eq!(
+                    seen(&fast, text.as_bytes()),
+                    seen(&slow, text.as_bytes()),
+                    "{text}"
+                );
+            }
+        }
     }
 }
 

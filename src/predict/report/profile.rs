@@ -6,6 +6,7 @@ use crate::batch::encode::Group;
 use crate::batch::feed::{Feed, How, elements};
 use crate::batch::plan::Plan;
 use crate::each_dtype;
+use crate::model::dtype::Dtype;
 use crate::model::tensor::Tensor;
 
 use super::super::evaluate::{Roster, Sum};
@@ -35,6 +36,8 @@ pub struct Profile {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Input {
     pub name: String,
+    /// Whether the column feeds texts, of which an empty one is not missing for the model.
+    pub is_text: bool,
     pub values: u64,
     pub missing: u64,
     /// Of finite numbers; the wrong way round where there is none.
@@ -120,6 +123,7 @@ impl Profile {
             let values = values.get(..records * width).unwrap_or(values);
             for (at, name) in names.into_iter().take(room).enumerate() {
                 let mut input = Input::named(name);
+                input.is_text = feed.dtype == Dtype::String;
                 if together {
                     values.iter().for_each(|value| input.add(value));
                 } else {
