@@ -133,7 +133,7 @@ impl<'m> Feeder<'m> {
     /// the output looks like, also where its records are not on the route, and begins it.
     fn open_next(&mut self, mut outlet: Option<&mut Outlet>) -> Result<()> {
         self.current = None;
-        while let Some((index, path)) = self.paths.next() {
+        for (index, path) in self.paths.by_ref() {
             let span = self.route.span(index);
             if span.is_none() && self.look.is_some() {
                 continue;

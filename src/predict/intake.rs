@@ -268,7 +268,7 @@ impl Intake {
             for (row, entry) in entries.iter_mut().enumerate() {
                 let start = truths.len();
                 label.csv(truths, row, NO_DELIMITER);
-                entry.truth = (truths.len() > start).then(|| start..truths.len());
+                entry.truth = (truths.len() > start).then_some(start..truths.len());
             }
         }
     }

@@ -61,7 +61,7 @@ impl Look {
                 let (first_row, rows) = (block.first_row, *rows);
                 let table = block.load(&intake.read_plan)?;
                 encoded = intake.encode_rows(table, first_row, rows)?;
-                kept_types = output::kept_of(Some(table), kept_types, &intake.plan, rows)?;
+                kept_types = output::kept_of(table, kept_types, &intake.plan, rows)?;
             }
             Some(Piece::Text(Cut::Broken(_))) | None => {}
         }

@@ -5,7 +5,9 @@ use std::path::Path;
 use crate::batch::plan::Plan;
 #[cfg(feature = "columnar")]
 use crate::batch::typed;
-use crate::error::{Error, Result};
+#[cfg(feature = "columnar")]
+use crate::error::Error;
+use crate::error::Result;
 use crate::model::tensor::Tensor;
 
 #[cfg(feature = "columnar")]
@@ -194,21 +196,28 @@ fn columns_beginning(
     Err(super::tables::lacks(format))
 }
 
-/// The types of the kept columns, those of arrays of NumPy being known from their first `rows` rows.
+/// The types of the kept columns of `table`, those of arrays of NumPy being known from their first
+/// `rows` rows.
 ///
 /// # Errors
 /// [`Error::Data`] for an array that no column can hold.
-pub fn kept_of(table: Option<&Table>, declared: Kept, plan: &Plan, rows: usize) -> Result<Kept> {
-    match table {
-        #[cfg(feature = "columnar")]
-        Some(Table::Arrays(table)) => {
-            let tensors = kept_tensors(table, plan, rows)?;
-            let field =
-                |(name, tensor): &(&str, Tensor)| columnar::output::tensor_field(name, tensor);
-            Ok(Kept::Fields(tensors.iter().map(field).collect()))
-        }
-        _ => Ok(declared),
-    }
+#[cfg(feature = "columnar")]
+pub fn kept_of(table: &Table, declared: Kept, plan: &Plan, rows: usize) -> Result<Kept> {
+    let Table::Arrays(table) = table else {
+        return Ok(declared);
+    };
+    let tensors = kept_tensors(table, plan, rows)?;
+    let field = |(name, tensor): &(&str, Tensor)| columnar::output::tensor_field(name, tensor);
+    Ok(Kept::Fields(tensors.iter().map(field).collect()))
+}
+
+/// Without tables of columns there are no types to keep.
+///
+/// # Errors
+/// None.
+#[cfg(not(feature = "columnar"))]
+pub fn kept_of(_: &Table, declared: Kept, _: &Plan, _: usize) -> Result<Kept> {
+    Ok(declared)
 }
 
 /// The kept arrays of a table of NumPy, by name.

@@ -165,7 +165,7 @@ impl Passthrough {
             if std::str::from_utf8(out.get(start..).unwrap_or_default()).is_err() {
                 return Err(not_utf8());
             }
-            cells.push(is_there.then(|| start..out.len()));
+            cells.push(is_there.then_some(start..out.len()));
         }
         Ok(())
     }

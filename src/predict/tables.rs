@@ -17,7 +17,7 @@ use super::output::Kept;
 /// An open source of typed columns.
 pub enum Tables {
     #[cfg(feature = "columnar")]
-    Columns(columnar::Reader),
+    Columns(Box<columnar::Reader>),
     Arrays(numpy::Reader),
 }
 
@@ -130,6 +130,10 @@ impl Tables {
     }
 
     /// The types of the columns that `plan` keeps; arrays of NumPy have none before they are read.
+    #[cfg_attr(
+        not(feature = "columnar"),
+        expect(unused_variables, reason = "arrays of NumPy need no plan")
+    )]
     pub fn kept(&self, plan: &Plan) -> Kept {
         match self {
             #[cfg(feature = "columnar")]
@@ -298,12 +302,13 @@ fn open_columns(place: &Place<'_>, format: TableFormat, path: &Path) -> Result<T
         TableFormat::Parquet => columnar::Container::Parquet,
         _ => columnar::Container::IpcFile,
     };
-    columnar::Reader::open(path, container, place.name).map(Tables::Columns)
+    columnar::Reader::open(path, container, place.name)
+        .map(|reader| Tables::Columns(Box::new(reader)))
 }
 
 #[cfg(feature = "columnar")]
 fn stream_columns(place: &Place<'_>, pipe: Box<dyn Read + Send>) -> Result<Tables> {
-    columnar::Reader::stream(pipe, place.name).map(Tables::Columns)
+    columnar::Reader::stream(pipe, place.name).map(|reader| Tables::Columns(Box::new(reader)))
 }
 
 #[cfg(not(feature = "columnar"))]
