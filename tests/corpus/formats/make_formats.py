@@ -63,13 +63,38 @@ def expected(name: str):
         return list(csv.DictReader(file))
 
 
+def dirty() -> None:
+    """Records of which the third and the last cannot be scored, in row groups of four."""
+    columns = {
+        "id": pa.array([f"r{row}" for row in range(10)]),
+        "a": pa.array([5.1, 6.3] * 5),
+        "b": pa.array(["3.5", "2.9", "x", *["3.5"] * 6, "y"]),
+        "c": pa.array([1.4] * 10),
+        "d": pa.array([0.2] * 10),
+        "day": pa.array([dt.date(2024, 2, 29), None] * 5),
+    }
+    pq.write_table(pa.table(columns), HERE / "dirty.parquet", row_group_size=4)
+
+
 def goldens() -> None:
     """What NumPy itself writes for the expected predictions."""
-    rows = expected("iris")
-    np.save(HERE / "iris_labels.npy", np.array([row["label"] for row in rows]))
+    for name, label, scores in (
+        ("iris", "label", "probabilities_"),
+        ("penguins", "output_label", "output_probability_"),
+    ):
+        rows = expected(name)
+        names = [key for key in rows[0] if key.startswith(scores)]
+        labels = np.array([row[label] for row in rows])
+        # As many characters as the longest label has.
+        records = np.zeros(len(rows), [(label, labels.dtype), *((name, "<f4") for name in names)])
+        records[label] = labels
+        for column in names:
+            records[column] = [np.float32(row[column]) for row in rows]
+        np.save(HERE / f"{name}_records.npy", records)
+        np.save(HERE / f"{name}_labels.npy", labels)
+        np.save(HERE / f"{name}_scores.npy", np.array([[row[key] for key in names] for row in rows], np.float32))
     rows = expected("digits")
-    logits = np.array([list(row.values()) for row in rows], np.float32)
-    np.save(HERE / "digits_logits.npy", logits)
+    np.save(HERE / "digits_logits.npy", np.array([list(row.values()) for row in rows], np.float32))
 
 
 def classification(name: str, column: str, label: str, scores: str) -> dict:
@@ -123,5 +148,6 @@ def metrics() -> None:
 if __name__ == "__main__":
     iris()
     penguins()
+    dirty()
     goldens()
     metrics()
