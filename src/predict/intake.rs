@@ -133,9 +133,6 @@ struct Template {
     order: Vec<usize>,
 }
 
-/// What stands in no label.
-const NO_DELIMITER: u8 = 0;
-
 /// How often a block's template is learnt anew before its records are taken for too different.
 const MOST_TEMPLATES: usize = 8;
 
@@ -263,13 +260,14 @@ impl Intake {
                 }
             });
         }
-        let columns = table.columns();
-        if let Some(label) = self.label.and_then(|label| columns.get(label)) {
-            for (row, entry) in entries.iter_mut().enumerate() {
+        if let Some(label) = self.label {
+            table.for_each_text(label, entries.len(), |row, text| {
                 let start = truths.len();
-                label.csv(truths, row, NO_DELIMITER);
-                entry.truth = (truths.len() > start).then_some(start..truths.len());
-            }
+                truths.extend_from_slice(text);
+                if let Some(entry) = entries.get_mut(row) {
+                    entry.truth = (!text.is_empty()).then_some(start..truths.len());
+                }
+            });
         }
     }
 

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use super::inputs::Input;
 use super::options::Options;
 use super::packing::{Packing, without_packing};
+use super::source::is_stdin;
 
 /// Inputs that are scored into one output.
 pub struct Job {
@@ -20,7 +21,7 @@ pub struct Job {
 /// The jobs of a run.
 ///
 /// # Errors
-/// [`Error::Usage`] where two inputs would have one output; [`Error::Io`] where a folder cannot be
+/// [`Error::Usage`] where two inputs would have one output, or one has no name; [`Error::Io`] where a folder cannot be
 /// made.
 pub fn of(options: &Options, inputs: Vec<Input>) -> Result<Vec<Job>> {
     let Some(folder) = &options.output_dir else {
@@ -33,6 +34,12 @@ pub fn of(options: &Options, inputs: Vec<Input>) -> Result<Vec<Job>> {
     let mut outputs = HashSet::new();
     let mut jobs = Vec::with_capacity(inputs.len());
     for Input { path, relative } in inputs {
+        if is_stdin(&path) {
+            return Err(Error::usage(
+                "--output-dir: standard input has no name to call its output by",
+            )
+            .hint("-o FILE names the output"));
+        }
         let relative = renamed(&relative, options.to);
         if !outputs.insert(relative.clone()) {
             return Err(Error::usage(format!(

@@ -40,8 +40,8 @@ enum Records {
         tables: Tables,
         /// The row that the next block starts at.
         row: u64,
-        /// Blocks that may still be read.
-        blocks: Option<u64>,
+        /// Blocks that start at this row or behind it are somebody else's.
+        until: Option<u64>,
         stretch_bytes: u64,
     },
 }
@@ -180,7 +180,7 @@ impl Opened {
             records: Records::Table {
                 tables,
                 row: 0,
-                blocks: None,
+                until: None,
                 stretch_bytes: options.limits().stretch_bytes.max(1),
             },
         })
@@ -211,31 +211,21 @@ impl Opened {
             Records::Table {
                 tables,
                 row,
-                blocks,
+                until,
                 stretch_bytes,
             } => {
-                // A shard counts blocks of a table, each as a stretch.
+                // A shard counts rows of a table, each as a stretch, and has the blocks that start
+                // at its own.
                 let number = |offset: u64| offset / *stretch_bytes;
-                // The first block may have been read to know what the output looks like.
-                let mut from = u64::from(*row > 0);
-                match span.start {
-                    Start::Beginning => {}
-                    Start::Stretch(offset) => {
-                        let rows = block_rows(batch_size);
-                        tables.start(&with_label(&self.plan, options), rows, 0)?;
-                        from = number(offset);
-                        *row = 0;
-                        for _ in 0..from {
-                            *row += tables.next_block()?.map_or(0, |block| block.rows as u64);
-                        }
-                    }
-                    Start::Record { offset, .. } => {
-                        let rows = block_rows(batch_size);
-                        tables.start(&with_label(&self.plan, options), rows, offset)?;
-                        *row = offset;
-                    }
-                }
-                *blocks = span.until.map(|until| number(until).saturating_sub(from));
+                *until = span.until.map(number);
+                let start = match span.start {
+                    Start::Beginning => return Ok(()),
+                    Start::Stretch(offset) => tables.block_start(number(offset)),
+                    Start::Record { offset, .. } => offset,
+                };
+                let plan = with_label(&self.plan, options);
+                tables.start(&plan, block_rows(batch_size), start)?;
+                *row = start;
                 Ok(())
             }
         }
@@ -289,15 +279,10 @@ impl Opened {
                 Ok(cut.map(Piece::Text))
             }
             Records::Table {
-                tables,
-                row,
-                blocks,
-                ..
+                tables, row, until, ..
             } => {
-                match blocks {
-                    Some(0) => return Ok(None),
-                    Some(left) => *left -= 1,
-                    None => {}
+                if until.is_some_and(|until| *row >= until) {
+                    return Ok(None);
                 }
                 let Some(block) = tables.next_block()? else {
                     return Ok(None);

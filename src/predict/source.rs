@@ -94,7 +94,7 @@ pub fn open(path: &Path, options: &Options, only: &str, stop: &Stop) -> Result<S
 }
 
 /// The lengths by which shards cut the sources at `paths`: bytes of text, and of a table a stretch
-/// for each of its blocks.
+/// for each of its rows.
 ///
 /// # Errors
 /// [`Error::Usage`] for what has no size that counts: a pipe, or compressed text.
@@ -129,6 +129,7 @@ pub fn shard_lengths(paths: &[PathBuf], options: &Options) -> Result<Vec<u64>> {
         }
         match options.input_format.table(path, &start) {
             None => Ok(meta.len()),
+            Some(TableFormat::ArrowStream) => Err(refused("a stream")),
             Some(format) => {
                 let place = Place {
                     path: Some(path),
@@ -136,8 +137,8 @@ pub fn shard_lengths(paths: &[PathBuf], options: &Options) -> Result<Vec<u64>> {
                     only: "",
                 };
                 let tables = Tables::open(&place, format, Box::new(io::empty()))?;
-                let blocks = tables.total_blocks().ok_or_else(|| refused("a stream"))?;
-                Ok(blocks.saturating_mul(options.limits().stretch_bytes))
+                let rows = tables.total_rows().ok_or_else(|| refused("a stream"))?;
+                Ok(rows.saturating_mul(options.limits().stretch_bytes))
             }
         }
     };
@@ -183,7 +184,7 @@ fn refuse_other_files(name: &str, start: &[u8]) -> Result<()> {
         ),
         [b'P', b'K', 3, 4, ..] => (
             "a zip archive or spreadsheet",
-            "save it as CSV first".to_owned(),
+            "--from npz reads one with arrays of NumPy; save a spreadsheet as CSV first".to_owned(),
         ),
         _ => return Ok(()),
     };

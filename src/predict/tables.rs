@@ -142,12 +142,21 @@ impl Tables {
         }
     }
 
-    /// Blocks of the whole source, where they are known before it is read.
-    pub fn total_blocks(&self) -> Option<u64> {
+    /// Rows of the whole source, where they are known before it is read.
+    pub fn total_rows(&self) -> Option<u64> {
         match self {
             #[cfg(feature = "columnar")]
-            Tables::Columns(reader) => reader.total_blocks(),
-            Tables::Arrays(reader) => Some(reader.total_blocks()),
+            Tables::Columns(reader) => reader.total_rows(),
+            Tables::Arrays(reader) => Some(reader.total_rows()),
+        }
+    }
+
+    /// The row at which the first block starts that does so at `row` or behind it, once started.
+    pub fn block_start(&self, row: u64) -> u64 {
+        match self {
+            #[cfg(feature = "columnar")]
+            Tables::Columns(reader) => reader.block_start(row),
+            Tables::Arrays(reader) => reader.block_start(row),
         }
     }
 }
@@ -207,6 +216,33 @@ impl Table {
                     .filter_map(|index| Some((plan.column(*index), columns.get(*index)?)));
                 let kept: Vec<_> = kept.collect();
                 (0..rows).for_each(|row| each(row, &kept));
+            }
+        }
+    }
+
+    /// Calls `each` with every row below `rows` and the text of its cell of `column`, as it is; a row
+    /// without a value has an empty one.
+    pub fn for_each_text(&self, column: usize, rows: usize, mut each: impl FnMut(usize, &[u8])) {
+        let mut text = Vec::new();
+        let mut tell = |write: &dyn Fn(&mut Vec<u8>, usize)| {
+            for row in 0..rows {
+                text.clear();
+                write(&mut text, row);
+                each(row, &text);
+            }
+        };
+        match self {
+            #[cfg(feature = "columnar")]
+            Table::Columns(table) => {
+                // A view would show only what feeds the model, and a label does not.
+                if let Some(cells) = table.cells_of(column) {
+                    tell(&|text, row| cells.raw(text, row));
+                }
+            }
+            Table::Arrays(table) => {
+                if let Some(values) = table.columns().get(column) {
+                    tell(&|text, row| values.raw(text, row));
+                }
             }
         }
     }

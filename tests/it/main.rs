@@ -13,7 +13,11 @@ mod dirty;
 mod docs;
 mod errors;
 mod files;
+mod folders;
+#[cfg(feature = "columnar")]
+mod formats;
 mod inspect;
+mod labels;
 mod layers;
 mod long;
 mod predict;

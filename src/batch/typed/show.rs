@@ -53,6 +53,17 @@ impl Column<'_> {
         }
     }
 
+    /// Appends the text of the value of `row`, as it is: nothing where there is none, or for a list.
+    pub fn raw(&self, out: &mut Vec<u8>, row: usize) {
+        match self.text(row) {
+            Some(Shown::Quoted(text)) => out.extend_from_slice(&text),
+            Some(Shown::Bare(text) | Shown::Float(text) | Shown::Moment(text)) => {
+                out.extend_from_slice(text.as_bytes());
+            }
+            None => {}
+        }
+    }
+
     /// Appends the value of `row` as JSON: `null` where there is none, or it is not finite. Bytes
     /// that are no text are written as the characters of their numbers, as Latin-1 has them.
     pub fn json(&self, out: &mut Vec<u8>, row: usize) {

@@ -180,11 +180,19 @@ impl Reader {
         }
     }
 
-    /// Blocks of the whole source after [`Reader::start`] from row 0, where they are known.
-    pub fn total_blocks(&self) -> Option<u64> {
-        self.total_rows()?;
-        let blocks = |(index, rows): (usize, &u64)| rows.div_ceil(self.batch_rows(index));
-        Some(self.segments.iter().enumerate().map(blocks).sum())
+    /// The row at which the first block starts that does so at `row` or behind it, once started; the
+    /// last row's successor where none does. Of a stream nobody knows.
+    pub fn block_start(&self, row: u64) -> u64 {
+        let mut start = 0;
+        for (index, rows) in self.segments.iter().enumerate() {
+            let batch_rows = self.batch_rows(index);
+            let inside = row.saturating_sub(start).div_ceil(batch_rows) * batch_rows;
+            if inside < *rows {
+                return start + inside;
+            }
+            start += rows;
+        }
+        start
     }
 
     /// The fields of the columns that the plan keeps, with their types and metadata.
@@ -455,6 +463,13 @@ impl Table {
             .filter_map(place)
             .filter_map(array)
             .collect()
+    }
+
+    /// One of the plan's columns as text; `None` where it was not read.
+    pub fn cells_of(&self, column: usize) -> Option<Cells> {
+        let place = self.places.get(column).copied().flatten()?;
+        let array = self.batch.columns().get(place)?;
+        Some(Cells::new(&[""], std::slice::from_ref(array)))
     }
 
     /// All columns that were read, as text: a rejects file shows the whole record.

@@ -53,6 +53,15 @@ impl Cells {
         }
     }
 
+    /// Appends the text of the first column in `row`, as it is; nothing where it has none.
+    pub fn raw(&self, out: &mut Vec<u8>, row: usize) {
+        if let Some((_, text)) = self.columns.first()
+            && text.is_there(row)
+        {
+            (text.write)(out, row);
+        }
+    }
+
     /// Appends the members of `row`, each with a comma after it.
     pub fn json(&self, out: &mut Vec<u8>, row: usize) {
         for (key, text) in &self.columns {

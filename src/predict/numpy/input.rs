@@ -166,9 +166,11 @@ impl Reader {
         self.total
     }
 
-    /// Blocks of the whole source after [`Reader::start`] from row 0.
-    pub fn total_blocks(&self) -> u64 {
-        self.total.div_ceil(self.block_rows as u64)
+    /// The row at which the first block starts that does so at `row` or behind it, once started.
+    pub fn block_start(&self, row: u64) -> u64 {
+        let block_rows = (self.block_rows as u64).max(1);
+        self.total
+            .min(row.div_ceil(block_rows).saturating_mul(block_rows))
     }
 
     /// Bytes of one row of all arrays.
@@ -177,10 +179,11 @@ impl Reader {
     }
 
     /// Sets what [`Reader::next_block`] gives: at most `rows` rows at a time, from row `first_row`
-    /// on. Blocks are numbered from 0 there. Pipes and packed arrays are started once only.
+    /// on. Blocks are numbered from 0 there. Pipes and packed arrays only go forward.
     ///
     /// # Errors
-    /// Those of reading past the rows before.
+    /// Those of reading past the rows before, and [`Error::Data`] where a pipe or a packed array
+    /// would have to go back.
     pub fn start(&mut self, plan: &Plan, rows: usize, first_row: u64) -> Result<()> {
         let unit = match plan.batch {
             BatchAxis::Fixed(size) => size.max(1),
@@ -191,7 +194,7 @@ impl Reader {
         self.block_rows = (rows / unit).max(1).saturating_mul(unit);
         let first_row = first_row.min(self.total);
         for array in &mut self.arrays {
-            let skipped = array.skip(first_row);
+            let skipped = array.skip(self.row, first_row);
             skipped.map_err(|error| array.error(&error, (&self.name, self.container)))?;
         }
         self.block = 0;
@@ -324,10 +327,11 @@ impl Array {
         columns
     }
 
-    fn skip(&mut self, rows: u64) -> io::Result<()> {
+    fn skip(&mut self, from: u64, to: u64) -> io::Result<()> {
         let Body::Stream(source) = &mut self.body else {
             return Ok(());
         };
+        let rows = to.checked_sub(from).ok_or(io::ErrorKind::NotSeekable)?;
         let bytes = rows.saturating_mul(self.row_bytes as u64);
         let skipped = io::copy(&mut source.take(bytes), &mut io::sink())?;
         if skipped == bytes {
