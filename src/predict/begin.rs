@@ -109,7 +109,8 @@ fn is_file(path: &Path) -> bool {
 /// What an earlier run did not come to any more: gives whole outputs their names.
 fn give_names(options: &Options, output: &Path) -> Result<()> {
     for path in options.rejects.as_deref().into_iter().chain([output]) {
-        match fs::rename(partial(path), path) {
+        let path = sink::final_path(path)?;
+        match fs::rename(partial(&path), &path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(Error::io(path.display().to_string(), &error));
             }

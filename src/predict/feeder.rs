@@ -12,7 +12,7 @@ use super::options::Options;
 use super::outlet::Outlet;
 use super::pipe::Stop;
 use super::progress::Progress;
-use super::route::{Position, Route, Start};
+use super::route::{Position, Route, Span};
 use super::score::Scorer;
 
 /// Goes through the sources and hands out records with the scorer of their source.
@@ -101,7 +101,7 @@ impl<'m> Feeder<'m> {
     /// As [`Opened::new`] and [`Opened::next`].
     pub fn next_task(&mut self) -> Result<Option<Task<'m>>> {
         loop {
-            let Some(current) = &mut self.current else {
+            let Some(current) = self.current.as_mut().filter(|_| self.left != Some(0)) else {
                 return Ok(None);
             };
             let piece = match self.ahead.take() {
@@ -133,41 +133,44 @@ impl<'m> Feeder<'m> {
     /// the output looks like, also where its records are not on the route, and begins it.
     fn open_next(&mut self, mut outlet: Option<&mut Outlet>) -> Result<()> {
         self.current = None;
+        let (model, options) = (self.model, self.options);
         for (index, path) in self.paths.by_ref() {
             let span = self.route.span(index);
             if span.is_none() && self.look.is_some() {
                 continue;
             }
-            let (model, options) = (self.model, self.options);
-            let Some(mut opened) = Opened::new(&path, model.signature(), options, &self.stop)?
-            else {
+            let open = || Opened::new(&path, model.signature(), options, &self.stop);
+            let Some(mut opened) = open()? else {
                 continue;
             };
-            self.ahead = opened.next(self.left)?;
             let is_first = self.look.is_none();
             let look = match self.look.take() {
                 Some(look) => look,
-                None => Look::new(model, options, &opened, self.ahead.as_mut())?,
+                None => {
+                    self.ahead = opened.next(self.left)?;
+                    Look::new(model, options, &opened, self.ahead.as_mut())?
+                }
             };
             let look = self.look.insert(look);
             let scorer = Arc::new(look.scorer(model, options, &opened)?);
             if let Some(outlet) = outlet.take().filter(|_| is_first) {
                 outlet.begin(look.beginning(&scorer, options, self.route.has_header)?)?;
             }
-            let Some(span) = span else {
+            if span != Some(Span::WHOLE) {
                 self.ahead = None;
-                continue;
-            };
-            let is_before = |piece: &Piece| match (span.start, piece) {
-                (Start::Beginning, _) => false,
-                // A table is entered anew.
-                (_, Piece::Table(..)) => true,
-                (Start::Stretch(offset) | Start::Record { offset, .. }, Piece::Text(cut)) => {
-                    cut.offset() < offset
+            }
+            match span {
+                None => continue,
+                Some(Span::WHOLE) => {}
+                Some(span) => {
+                    // What was read ahead is read again, from where the span starts.
+                    opened = match is_first {
+                        true => open()?.unwrap_or(opened),
+                        false => opened,
+                    };
+                    opened.enter(span, options)?;
                 }
-            };
-            self.ahead = self.ahead.take().filter(|piece| !is_before(piece));
-            opened.enter(span, options)?;
+            }
             self.current = Some(Current {
                 index,
                 scorer,

@@ -25,7 +25,10 @@ pub struct Input {
 /// # Errors
 /// [`Error::Usage`] where standard input is a terminal that nobody meant, or named twice, and for a
 /// pattern that is none; [`Error::Io`] for a file that is not there, so that nothing is scored before.
-pub fn resolve(arguments: &[PathBuf]) -> Result<Vec<Input>> {
+///
+/// What is below `output_dir` was written by an earlier run, and is no input where only its folder was
+/// named.
+pub fn resolve(arguments: &[PathBuf], output_dir: Option<&Path>) -> Result<Vec<Input>> {
     if arguments.iter().filter(|path| is_stdin(path)).count() > 1 {
         return Err(Error::usage("standard input can be read only once").hint("name \"-\" once"));
     }
@@ -41,6 +44,12 @@ pub fn resolve(arguments: &[PathBuf]) -> Result<Vec<Input>> {
     let mut inputs = Vec::new();
     for argument in arguments {
         add(argument, &mut inputs)?;
+    }
+    if let Some(folder) = output_dir.and_then(|folder| folder.canonicalize().ok()) {
+        inputs.retain(|input| {
+            let real = input.path.canonicalize();
+            arguments.contains(&input.path) || !real.is_ok_and(|real| real.starts_with(&folder))
+        });
     }
     Ok(inputs)
 }
@@ -168,7 +177,7 @@ mod tests {
             fs::write(top.join(name), "").expect("a file");
         }
         let relative = |argument: &str| {
-            let found = resolve(&[top.join(argument)]);
+            let found = resolve(&[top.join(argument)], None);
             found.map(|inputs| {
                 let names = inputs
                     .iter()

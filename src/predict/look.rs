@@ -85,7 +85,7 @@ impl Look {
             layout,
         };
         look.take_sample(model, options, &intake, group)?;
-        look.note_layout();
+        look.note_layout(options);
         Ok(look)
     }
 
@@ -139,7 +139,11 @@ impl Look {
         }
     }
 
-    fn note_layout(&mut self) {
+    fn note_layout(&mut self, options: &Options) {
+        if options.rules.label.len() > 1 {
+            let note = "note: no metrics: --label names several columns, and one is held against predictions";
+            self.notes.push(note.to_owned());
+        }
         for (output, reason) in &self.layout.left_out {
             self.notes.push(format!(
                 "note: output \"{output}\" {reason} and is no column"

@@ -38,6 +38,7 @@ pub mod output;
 pub mod packing;
 pub mod passthrough;
 pub mod pipe;
+mod places;
 pub mod progress;
 pub mod reject;
 pub mod report;
@@ -84,14 +85,18 @@ pub fn run(args: &PredictArgs) -> Result<()> {
 /// The straight line of the command.
 fn score(options: &Options) -> Result<()> {
     let facts = onnx::read(&options.model)?;
-    let inputs = inputs::resolve(&options.inputs)?;
+    let inputs = inputs::resolve(&options.inputs, options.output_dir.as_deref())?;
     if options.explain {
         return explain(&inputs, &facts, options);
     }
     interrupt::watch();
     let mut facts = Some(facts);
     let mut loaded = None;
-    for job in jobs::of(options, inputs)? {
+    let jobs = jobs::of(options, inputs)?;
+    for job in &jobs {
+        places::check(&job.options, &job.inputs)?;
+    }
+    for job in jobs {
         let Some(begin) = Begin::new(&job.options, &job.inputs)? else {
             progress::note_finished(&job.options);
             continue;

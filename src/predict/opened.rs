@@ -194,8 +194,12 @@ impl Opened {
         let batch_size = self.batch_size;
         match &mut self.records {
             Records::Text { cutter, first, .. } => {
+                // The keys of JSONL are those of its first records, which are read by now.
+                let first_offset = first.as_ref().map(Cut::offset);
+                let is_past = |offset: u64| first_offset.is_some_and(|first| first >= offset);
                 match span.start {
                     Start::Beginning => {}
+                    Start::Stretch(offset) | Start::Record { offset, .. } if is_past(offset) => {}
                     Start::Stretch(offset) => {
                         *first = None;
                         cutter.skip_to(offset)?;
@@ -204,6 +208,9 @@ impl Opened {
                         *first = None;
                         cutter.resume_at(offset, line)?;
                     }
+                }
+                if span.until.is_some_and(is_past) {
+                    *first = None;
                 }
                 cutter.stop_at(span.until);
                 Ok(())
@@ -266,7 +273,11 @@ impl Opened {
                 let cut = match (first.take(), most) {
                     (Some(cut), None) => Some(cut),
                     (Some(Cut::Block(block)), Some(_)) => {
-                        let limits = Limits::new(self.batch_size, usize::MAX);
+                        // All of it is one block already.
+                        let limits = Limits {
+                            stretch_bytes: u64::MAX,
+                            record_bytes: usize::MAX,
+                        };
                         let text = block.text.as_slice();
                         let mut cutter = Cutter::new(text, &self.name, limits, |_| format)?;
                         cutter.starts_at(block.offset, block.first_line);

@@ -144,7 +144,7 @@ impl Options {
             .output
             .clone()
             .filter(|path| path.as_os_str() != "-");
-        check_rejects(&args.faults, output.as_deref())?;
+        check_rejects(&args.faults)?;
         let mut options = Options {
             model: args.model.clone(),
             inputs: args.input.clone(),
@@ -271,7 +271,7 @@ impl Options {
                     self.record_bytes,
                     self.shard
                 ),
-                self.rejects.is_some(),
+                (&self.rejects, &self.runtime.library),
             )
         )
     }
@@ -317,20 +317,8 @@ fn checkpoint_every() -> Result<Duration> {
 }
 
 /// # Errors
-/// [`Error::Usage`] for rejects that would be mixed with predictions, and for flags about rejects
-/// where there can be none.
-fn check_rejects(faults: &FaultArgs, output: Option<&Path>) -> Result<()> {
-    let rejects = faults.rejects.as_deref();
-    let to_stdout = |path: &Path| path.as_os_str() == "-";
-    let is_mixed = match (rejects, output) {
-        (Some(rejects), Some(output)) => rejects == output && !output.starts_with("/dev"),
-        (Some(rejects), None) => to_stdout(rejects),
-        (None, _) => false,
-    };
-    if is_mixed {
-        let error = Error::usage("--rejects: predictions and rejects cannot go to the same place");
-        return Err(error.hint("--output FILE takes the predictions, --rejects FILE the rejects"));
-    }
+/// [`Error::Usage`] for flags about rejects where there can be none.
+fn check_rejects(faults: &FaultArgs) -> Result<()> {
     let flag = match faults {
         FaultArgs {
             rejects: Some(_), ..

@@ -142,7 +142,7 @@ pub fn note_finished(options: &Options) {
         let path = escape_controls(&path);
         let _ = writeln!(
             io::stderr(),
-            "{path} is finished: left alone (--force scores it again)"
+            "{path} is there already, and left alone (--force scores it again)"
         );
     }
 }

@@ -38,10 +38,13 @@ pub struct Span {
     pub until: Option<u64>,
 }
 
-const WHOLE: Span = Span {
-    start: Start::Beginning,
-    until: None,
-};
+impl Span {
+    /// All of a source.
+    pub const WHOLE: Span = Span {
+        start: Start::Beginning,
+        until: None,
+    };
+}
 
 /// The way of a run through its sources.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +59,7 @@ impl Route {
     /// Through all of `sources` sources.
     pub fn whole(sources: usize) -> Route {
         Route {
-            spans: vec![Some(WHOLE); sources],
+            spans: vec![Some(Span::WHOLE); sources],
             has_header: true,
         }
     }

@@ -249,7 +249,7 @@ fn a_job_array_names_the_shard_and_a_finished_one_is_left_alone() {
     assert_eq!(again.code, 0);
     assert_eq!(
         again.stderr,
-        "out.csv is finished: left alone (--force scores it again)\n"
+        "out.csv is there already, and left alone (--force scores it again)\n"
     );
     assert_eq!(run("1", &["--force", "-q"]).code, 0);
     assert_ne!(folder.read("out.csv"), first);
