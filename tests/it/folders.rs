@@ -80,7 +80,8 @@ fn every_file_of_a_folder_has_its_output_in_the_same_place() {
     );
     let mut text = String::new();
     let packed = fs::File::open(folder.file("out/2024/01/packed.csv.gz")).unwrap();
-    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(packed), &mut text).unwrap();
+    std::io::Read::read_to_string(&mut flate2::read::MultiGzDecoder::new(packed), &mut text)
+        .unwrap();
     assert_eq!(text, "label\nvirginica\n");
 }
 
@@ -153,7 +154,11 @@ fn two_inputs_never_have_one_output() {
         "--output-dir: standard input has no name to call its output by\n\
          hint: -o FILE names the output",
     );
-    assert_eq!(folder.names(), ["in"], "nothing is made before it is sure");
+    let written = files_below(folder.path());
+    assert!(
+        written.iter().all(|name| name.starts_with("in/")),
+        "{written:?}"
+    );
 }
 
 #[test]

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Float32Array, Int64Array, RecordBatch};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_ipc::reader::{FileReader, StreamReader};
-use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{DataType, SchemaRef};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -326,32 +325,16 @@ fn tables_come_through_pipes_and_packed() {
 }
 
 #[test]
-fn a_stream_of_batches_is_answered_batch_by_batch() {
-    let (schema, batches) = table_in(Path::new(&twin("iris.arrows")));
-    assert_eq!(batches.len(), 3);
-    let mut child = predict("iris", &["--stream", "--to", "arrow-stream", "-q"])
-        .command()
-        .spawn()
-        .unwrap();
-    let mut writer = StreamWriter::try_new(child.stdin.take().unwrap(), &schema).unwrap();
-    let mut stdout = child.stdout.take();
-    let mut answers = None;
-    let mut rows = Vec::new();
-    for batch in &batches {
-        writer.write(batch).unwrap();
-        writer.flush().unwrap();
-        // It comes before anything else is asked, or this waits for ever.
-        let answers = answers
-            .get_or_insert_with(|| StreamReader::try_new(stdout.take().unwrap(), None).unwrap());
-        rows.push(answers.next().unwrap().unwrap());
-    }
-    writer.finish().unwrap();
-    drop(writer);
-    assert!(answers.unwrap().next().is_none());
-    assert!(child.wait().unwrap().success());
-    let sizes: Vec<usize> = rows.iter().map(RecordBatch::num_rows).collect();
+fn a_stream_of_batches_is_answered_by_a_stream_of_the_same_batches() {
+    let args = ["--stream", "--to", "arrow-stream", "-q"];
+    let outcome = predict("iris", &args).given(bytes_of("iris.arrows")).run();
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
+    let reader = StreamReader::try_new(Cursor::new(outcome.bytes), None).unwrap();
+    let schema = reader.schema();
+    let batches: Vec<RecordBatch> = reader.map(Result::unwrap).collect();
+    let sizes: Vec<usize> = batches.iter().map(RecordBatch::num_rows).collect();
     assert_eq!(sizes, [20, 20, 20]);
-    let found = csv_of(&(rows[0].schema(), rows));
+    let found = csv_of(&(schema, batches));
     assert_eq!(compare::texts(&found, &expected("iris")), Ok(()));
 }
 
