@@ -26,7 +26,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlserve' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
-            [CompletionResult]::new('predict', 'predict', [CompletionResultType]::ParameterValue, 'Score the records of CSV, TSV or JSONL files or of a pipe, on all cores, in input order')
+            [CompletionResult]::new('predict', 'predict', [CompletionResultType]::ParameterValue, 'Score the records of files, folders or a pipe, on all cores, in input order')
             [CompletionResult]::new('inspect', 'inspect', [CompletionResultType]::ParameterValue, 'Show what goes into a model, what comes out and what is inside')
             break
         }
@@ -35,7 +35,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlserve' -ScriptBlock {
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Write to FILE instead of standard output; a file appears whole or not at all')
             [CompletionResult]::new('--output-dir', '--output-dir', [CompletionResultType]::ParameterName, 'Write one output for each input to DIR, with the same relative name; --rejects, --manifest and --report are folders then, too')
             [CompletionResult]::new('--from', '--from', [CompletionResultType]::ParameterName, 'Format of the input; by default from the file''s extension or first bytes')
-            [CompletionResult]::new('--to', '--to', [CompletionResultType]::ParameterName, 'Format of the output; by default from the extension of --output, else as the input')
+            [CompletionResult]::new('--to', '--to', [CompletionResultType]::ParameterName, 'Format of the output; by default from the extension of --output, else as the input, or CSV where that is a table')
             [CompletionResult]::new('-d', '-d', [CompletionResultType]::ParameterName, 'Character between the fields of CSV input, or "tab"; the output has the same')
             [CompletionResult]::new('--delimiter', '--delimiter', [CompletionResultType]::ParameterName, 'Character between the fields of CSV input, or "tab"; the output has the same')
             [CompletionResult]::new('--out-delimiter', '--out-delimiter', [CompletionResultType]::ParameterName, 'Character between the fields of CSV output, or "tab"')
@@ -44,7 +44,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlserve' -ScriptBlock {
             [CompletionResult]::new('--keep', '--keep', [CompletionResultType]::ParameterName, 'Columns copied to the output: unused (what the model does not consume), all, none or a list')
             [CompletionResult]::new('--features', '--features', [CompletionResultType]::ParameterName, 'Columns of the model''s one matrix input, in the model''s order')
             [CompletionResult]::new('--id', '--id', [CompletionResultType]::ParameterName, 'Columns that identify a record and are no features')
-            [CompletionResult]::new('--label', '--label', [CompletionResultType]::ParameterName, 'Column with the true label, which is no feature')
+            [CompletionResult]::new('--label', '--label', [CompletionResultType]::ParameterName, 'Column with the true label, which is no feature; metrics are printed at the end')
             [CompletionResult]::new('--exclude', '--exclude', [CompletionResultType]::ParameterName, 'Further columns that are no features')
             [CompletionResult]::new('--set', '--set', [CompletionResultType]::ParameterName, 'Give an input that does not change from record to record (a scalar, a state)')
             [CompletionResult]::new('--missing', '--missing', [CompletionResultType]::ParameterName, 'Texts that mean a missing value in numeric columns, besides the empty one')

@@ -23,7 +23,7 @@ set edit:completion:arg-completer[mlserve] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
             cand -V 'Print version'
             cand --version 'Print version'
-            cand predict 'Score the records of CSV, TSV or JSONL files or of a pipe, on all cores, in input order'
+            cand predict 'Score the records of files, folders or a pipe, on all cores, in input order'
             cand inspect 'Show what goes into a model, what comes out and what is inside'
         }
         &'mlserve;predict'= {
@@ -31,7 +31,7 @@ set edit:completion:arg-completer[mlserve] = {|@words|
             cand --output 'Write to FILE instead of standard output; a file appears whole or not at all'
             cand --output-dir 'Write one output for each input to DIR, with the same relative name; --rejects, --manifest and --report are folders then, too'
             cand --from 'Format of the input; by default from the file''s extension or first bytes'
-            cand --to 'Format of the output; by default from the extension of --output, else as the input'
+            cand --to 'Format of the output; by default from the extension of --output, else as the input, or CSV where that is a table'
             cand -d 'Character between the fields of CSV input, or "tab"; the output has the same'
             cand --delimiter 'Character between the fields of CSV input, or "tab"; the output has the same'
             cand --out-delimiter 'Character between the fields of CSV output, or "tab"'
@@ -40,7 +40,7 @@ set edit:completion:arg-completer[mlserve] = {|@words|
             cand --keep 'Columns copied to the output: unused (what the model does not consume), all, none or a list'
             cand --features 'Columns of the model''s one matrix input, in the model''s order'
             cand --id 'Columns that identify a record and are no features'
-            cand --label 'Column with the true label, which is no feature'
+            cand --label 'Column with the true label, which is no feature; metrics are printed at the end'
             cand --exclude 'Further columns that are no features'
             cand --set 'Give an input that does not change from record to record (a scalar, a state)'
             cand --missing 'Texts that mean a missing value in numeric columns, besides the empty one'

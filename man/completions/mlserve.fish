@@ -27,7 +27,7 @@ end
 complete -c mlserve -n "__fish_mlserve_needs_command" -l licenses -d 'Print the licences of the ONNX Runtime inside this program'
 complete -c mlserve -n "__fish_mlserve_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mlserve -n "__fish_mlserve_needs_command" -s V -l version -d 'Print version'
-complete -c mlserve -n "__fish_mlserve_needs_command" -f -a "predict" -d 'Score the records of CSV, TSV or JSONL files or of a pipe, on all cores, in input order'
+complete -c mlserve -n "__fish_mlserve_needs_command" -f -a "predict" -d 'Score the records of files, folders or a pipe, on all cores, in input order'
 complete -c mlserve -n "__fish_mlserve_needs_command" -f -a "inspect" -d 'Show what goes into a model, what comes out and what is inside'
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -s o -l output -d 'Write to FILE instead of standard output; a file appears whole or not at all' -r -F
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l output-dir -d 'Write one output for each input to DIR, with the same relative name; --rejects, --manifest and --report are folders then, too' -r -F
@@ -39,7 +39,7 @@ arrow\t'Arrow IPC file (Feather)'
 arrow-stream\t'Arrow IPC stream'
 npy\t'One NumPy array'
 npz\t'Named NumPy arrays'"
-complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l to -d 'Format of the output; by default from the extension of --output, else as the input' -r -f -a "csv\t''
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l to -d 'Format of the output; by default from the extension of --output, else as the input, or CSV where that is a table' -r -f -a "csv\t''
 tsv\t''
 jsonl\t'One JSON object a line'
 parquet\t''
@@ -54,7 +54,7 @@ complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l nan-as -d 'W
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l keep -d 'Columns copied to the output: unused (what the model does not consume), all, none or a list' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l features -d 'Columns of the model\'s one matrix input, in the model\'s order' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l id -d 'Columns that identify a record and are no features' -r
-complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l label -d 'Column with the true label, which is no feature' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l label -d 'Column with the true label, which is no feature; metrics are printed at the end' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l exclude -d 'Further columns that are no features' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l set -d 'Give an input that does not change from record to record (a scalar, a state)' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l missing -d 'Texts that mean a missing value in numeric columns, besides the empty one' -r

@@ -58,6 +58,8 @@ impl TableFormat {
             [0xff, 0xff, 0xff, 0xff, ..] => Some(TableFormat::ArrowStream),
             [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => Some(TableFormat::Npy),
             [b'P', b'K', ..] => by_name.filter(|name| *name == TableFormat::Npz),
+            // Nothing is no text either, where the name says table.
+            [] => by_name,
             _ => None,
         }
     }

@@ -1,5 +1,6 @@
 //! Which files are scored: those that are named, those in folders, those that patterns match.
 
+use std::ffi::OsStr;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
@@ -137,14 +138,21 @@ fn add_matches(pattern: &str, inputs: &mut Vec<Input>) -> std::result::Result<()
         .components()
         .take_while(|part| !is_pattern(&part.as_os_str().to_string_lossy()))
         .collect();
+    let tail = Path::new(pattern)
+        .components()
+        .skip(top.components().count());
+    let wants_hidden = tail.into_iter().any(|part| is_hidden(part.as_os_str()));
     let before = inputs.len();
     for path in paths {
         let path = path.map_err(|error| {
             let place = error.path().display().to_string();
             Some(Error::io(place, error.error()))
         })?;
-        if path.is_file() {
-            let relative = path.strip_prefix(&top).unwrap_or(&path).to_owned();
+        let relative = path.strip_prefix(&top).unwrap_or(&path).to_owned();
+        // As in a shell: a dot alone matches a dot at the start of a name.
+        let mut parts = relative.components();
+        let is_hidden = parts.any(|part| is_hidden(part.as_os_str()));
+        if path.is_file() && (wants_hidden || !is_hidden) {
             inputs.push(Input { path, relative });
         }
     }
@@ -153,6 +161,10 @@ fn add_matches(pattern: &str, inputs: &mut Vec<Input>) -> std::result::Result<()
     } else {
         Ok(())
     }
+}
+
+fn is_hidden(name: &OsStr) -> bool {
+    name.to_string_lossy().starts_with('.')
 }
 
 #[cfg(test)]

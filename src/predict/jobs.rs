@@ -21,8 +21,8 @@ pub struct Job {
 /// The jobs of a run.
 ///
 /// # Errors
-/// [`Error::Usage`] where two inputs would have one output, or one has no name; [`Error::Io`] where a folder cannot be
-/// made.
+/// [`Error::Usage`] where two inputs would have one output, or one has no name; [`Error::Io`] where a
+/// folder cannot be made.
 pub fn of(options: &Options, inputs: Vec<Input>) -> Result<Vec<Job>> {
     let Some(folder) = &options.output_dir else {
         let inputs = inputs.into_iter().map(|input| input.path);
@@ -58,19 +58,16 @@ pub fn of(options: &Options, inputs: Vec<Input>) -> Result<Vec<Job>> {
         options.manifest = beside(&options.manifest, "json");
         options.report = beside(&options.report, "html");
         options.set_output(folder.join(&relative));
-        let written = [
-            &options.output,
-            &options.rejects,
-            &options.manifest,
-            &options.report,
-        ];
-        for path in written.into_iter().flatten() {
-            make_folder(path)?;
-        }
         jobs.push(Job {
             inputs: vec![path],
             options,
         });
+    }
+    // Not before all is known to go well.
+    for Job { options, .. } in &jobs {
+        let papers = [&options.rejects, &options.manifest, &options.report];
+        let written = papers.into_iter().chain([&options.output]);
+        written.flatten().try_for_each(|path| make_folder(path))?;
     }
     Ok(jobs)
 }

@@ -164,7 +164,11 @@ impl Write for Sink {
     fn write_all(&mut self, text: &[u8]) -> io::Result<()> {
         self.bytes += text.len() as u64;
         match &mut self.target {
-            Target::Stdout => io::stdout().lock().write_all(text),
+            Target::Stdout => {
+                // Line by line is for text; a reader waits for what a batch of a table ends with.
+                let mut stdout = io::stdout().lock();
+                stdout.write_all(text).and_then(|()| stdout.flush())
+            }
             Target::Through(file) | Target::Partial { file, .. } => file.write_all(text),
             Target::Temporary { file, .. } => file.write_all(text),
         }

@@ -210,8 +210,9 @@ fn what_is_finished_is_left_alone_when_the_run_is_repeated() {
     folder.write("in/later.csv", format!("{HEADER}{VIRGINICA}").as_bytes());
     let outcome = labels(&folder, &args).run();
     assert_eq!(outcome.code, 0);
-    let alone =
-        |name: &str| format!("out/{name} is finished: left alone (--force scores it again)\n");
+    let alone = |name: &str| {
+        format!("out/{name} is there already, and left alone (--force scores it again)\n")
+    };
     let scored = |name: &str| format!("1 row in _ s (_ rows/s), written to out/{name}\n");
     assert_eq!(
         outcome.notes(),

@@ -5,7 +5,7 @@ use std::process::Child;
 
 use serde_json::Value;
 
-use crate::run::{Folder, Program, predict};
+use crate::run::{Folder, Program, mlserve, model_path, predict};
 
 /// `count` records of four features and an id, of the same bytes every time.
 fn records(count: u32) -> String {
@@ -347,4 +347,161 @@ fn two_runs_never_write_one_output() {
     partial.lock().unwrap();
     iris(&folder, &["-o", "out.csv", "--resume"])
         .fails(4, "out.csv.partial: another run is writing it");
+}
+
+#[test]
+fn nothing_is_written_over_something_else() {
+    let folder = Folder::with(&[("in.csv", records(10).as_bytes())]);
+    fs::copy(model_path("iris"), folder.file("m.onnx")).unwrap();
+    let whole = folder.read("in.csv");
+    for (flags, message) in [
+        (
+            &["-o", "x.csv", "--manifest", "./x.csv"][..],
+            "-o and --manifest would go to the same place",
+        ),
+        (
+            &["--manifest", "-"],
+            "standard output and --manifest would go to the same place",
+        ),
+        (
+            &["-o", "x.csv", "--rejects", "in.csv"],
+            "--rejects would be written over the input in.csv",
+        ),
+        (
+            &["-o", "in.csv", "--resume"],
+            "-o would be written over the input in.csv",
+        ),
+        (&["-o", "m.onnx"], "-o would be written over the model"),
+        (
+            &["--output-dir", "."],
+            "--output-dir would be written over the input in.csv",
+        ),
+    ] {
+        let all = [&["predict", "m.onnx", "in.csv", "--id", "id"], flags].concat();
+        mlserve(&all).within(&folder).fails(2, message);
+        assert_eq!(folder.read("in.csv"), whole);
+        assert_eq!(folder.names(), ["in.csv", "m.onnx"], "{flags:?}");
+    }
+}
+
+#[test]
+fn a_run_that_can_go_on_keeps_what_is_there_already() {
+    let text = dirty();
+    let folder = Folder::with(&[("in.csv", text.as_bytes())]);
+    let run = |budget: &str, flags: &[&str]| {
+        let flags = [
+            &[
+                "-o",
+                "out.csv",
+                "--rejects",
+                "r.jsonl",
+                "--max-errors",
+                budget,
+                "-q",
+            ],
+            flags,
+        ]
+        .concat();
+        iris(&folder, &flags)
+            .with("MLSERVE_CHECKPOINT_MS", "0")
+            .run()
+    };
+    // An error of the data is no end either: with a larger budget the run goes on.
+    let spent = run("100", &["--resume"]);
+    assert_eq!(spent.code, 1);
+    assert!(
+        spent.stderr.contains("r.jsonl.partial tells which"),
+        "{}",
+        spent.stderr
+    );
+    let names = folder.names();
+    assert!(names.contains(&"r.jsonl.partial".to_owned()), "{names:?}");
+    assert_eq!(run("100000", &["--resume"]).code, 0);
+    let (output, rejects) = (folder.read("out.csv"), folder.read("r.jsonl"));
+    assert_eq!(run("100000", &[]).code, 0);
+    assert!(folder.read("out.csv") == output && folder.read("r.jsonl") == rejects);
+
+    // An unfinished output is newer than a finished one.
+    interrupt(
+        &folder,
+        &[
+            "-o",
+            "out.csv",
+            "--resume",
+            "--force",
+            "--on-error",
+            "skip",
+            "-q",
+        ],
+    );
+    let outcome = iris(
+        &folder,
+        &["-o", "out.csv", "--resume", "--on-error", "skip"],
+    )
+    .run();
+    assert!(
+        outcome.stderr.contains("written to out.csv"),
+        "{}",
+        outcome.stderr
+    );
+
+    // What keeps nothing cannot be gone on with.
+    iris(&folder, &["-o", "/dev/null", "--resume"]).fails(
+        2,
+        "--resume: /dev/null is no regular file, and keeps nothing to go on with",
+    );
+}
+
+#[test]
+fn a_header_longer_than_a_block_is_nobodys_shard() {
+    let blanks = "\n".repeat(3 << 20);
+    let csv = format!("a,b,c,d{blanks}{}", "5.1,3.5,1.4,0.2\n".repeat(100_000));
+    let jsonl = format!(
+        "{blanks}{}",
+        "{\"a\":5.1,\"b\":3.5,\"c\":1.4,\"d\":0.2}\n".repeat(50_000)
+    );
+    let folder = Folder::with(&[("in.csv", csv.as_bytes()), ("in.jsonl", jsonl.as_bytes())]);
+    for (name, lines) in [("in.csv", 100_001), ("in.jsonl", 50_000)] {
+        let run = |flags: &[&str]| {
+            let all = [&[name, "-q", "--outputs", "label"], flags].concat();
+            predict("iris", &all).within(&folder).run().stdout
+        };
+        let whole = run(&[]);
+        assert_eq!(whole.lines().count(), lines);
+        let shards: String = (1..=4)
+            .map(|shard| run(&["--shard", &format!("{shard}/4")]))
+            .collect();
+        assert!(shards == whole, "{name}");
+    }
+}
+
+#[test]
+fn a_limit_gives_so_many_records_whatever_the_batches() {
+    let line = format!(
+        "{{\"a\":5.1,\"b\":3.5,\"c\":1.4,\"d\":0.2,\"pad\":\"{}\"}}\n",
+        "x".repeat(4000)
+    );
+    let folder = Folder::with(&[("in.jsonl", line.repeat(3000).as_bytes())]);
+    for flags in [&["--batch-size", "16384"][..], &[], &["--stream"]] {
+        let all = [
+            &["in.jsonl", "-q", "--keep", "none", "--limit", "1000"],
+            flags,
+        ]
+        .concat();
+        let outcome = predict("iris", &all).within(&folder).run();
+        assert_eq!(outcome.stdout.lines().count(), 1000, "{flags:?}");
+    }
+    // What lies behind the limit is not even opened.
+    fs::write(folder.file("bad.jsonl"), "no object\n").unwrap();
+    let all = [
+        "in.jsonl",
+        "bad.jsonl",
+        "-q",
+        "--keep",
+        "none",
+        "--limit",
+        "3000",
+    ];
+    let outcome = predict("iris", &all).within(&folder).run();
+    assert_eq!((outcome.code, outcome.stdout.lines().count()), (0, 3000));
 }
