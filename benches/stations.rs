@@ -12,11 +12,11 @@ use mlserve::batch::plan::{Header, Keep, Plan, Rules};
 use mlserve::batch::write::{CsvStyle, csv_field, json_field};
 use mlserve::model::runtime::RuntimeChoice;
 use mlserve::model::{Model, onnx};
-use mlserve::predict::cut::{Block, Cutter, Limits};
-use mlserve::predict::first;
 use mlserve::predict::format::{FileFormat, Format};
-use mlserve::predict::intake::Intake;
-use mlserve::predict::passthrough::Passthrough;
+use mlserve::predict::score::first;
+use mlserve::predict::text::cut::{Block, Cutter, Limits};
+use mlserve::predict::text::intake::Intake;
+use mlserve::predict::text::passthrough::Passthrough;
 
 const CSV: Format = Format::Csv { delimiter: b',' };
 /// Records of a block, and of a run of the model.

@@ -6,7 +6,7 @@ use std::io::Read;
 
 use libfuzzer_sys::fuzz_target;
 
-use mlserve::predict::cut::{Cut, Cutter, Limits};
+use mlserve::predict::text::cut::{Cut, Cutter, Limits};
 use mlserve::predict::format::Format;
 
 /// A reader that gives so many bytes at a time.

@@ -9,11 +9,11 @@ use mlserve::batch::feed::{BatchAxis, Feed, How, Source};
 use mlserve::batch::plan::{Keep, Plan};
 use mlserve::model::dtype::Dtype;
 use mlserve::model::tensor::Tensor;
-use mlserve::predict::cut::Block;
+use mlserve::predict::text::cut::Block;
 use mlserve::predict::format::Format;
-use mlserve::predict::intake::Intake;
-use mlserve::predict::passthrough::Passthrough;
-use mlserve::predict::reject::OnError;
+use mlserve::predict::text::intake::Intake;
+use mlserve::predict::text::passthrough::Passthrough;
+use mlserve::predict::score::reject::OnError;
 
 const CSV: Format = Format::Csv { delimiter: b',' };
 

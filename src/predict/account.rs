@@ -3,8 +3,8 @@
 
 use crate::batch::encode::Missing;
 
-use super::reject::Counts;
-use super::score::Scored;
+use crate::predict::score::reject::Counts;
+use crate::predict::score::scorer::Scored;
 
 /// The counts of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

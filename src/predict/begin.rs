@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-use super::digest;
-use super::journal::{Checkpoint, Identity, Journal, partial};
-use super::options::Options;
-use super::outlet::Outlet;
-use super::route::Route;
-use super::sink;
-use super::source;
+use crate::predict::input::digest;
+use crate::predict::input::route::Route;
+use crate::predict::input::source;
+use crate::predict::options::Options;
+use crate::predict::output::journal::{Checkpoint, Identity, Journal, partial};
+use crate::predict::output::outlet::Outlet;
+use crate::predict::output::sink;
 
 /// A run that is about to start.
 pub struct Begin {

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use crate::error::Result;
 use crate::model::Model;
 
-use super::account::Account;
-use super::evaluate::Metrics;
-use super::insight::Insight;
-use super::manifest::{Manifest, peak_memory_bytes};
-use super::options::Options;
-use super::progress::Progress;
-use super::report::{self, Report};
-use super::sink::Sink;
+use crate::predict::account::Account;
+use crate::predict::evaluate::Metrics;
+use crate::predict::options::Options;
+use crate::predict::output::manifest::{Manifest, peak_memory_bytes};
+use crate::predict::output::progress::Progress;
+use crate::predict::output::sink::Sink;
+use crate::predict::report::{self, Report};
+use crate::predict::score::insight::Insight;
 
 /// A run that has ended well.
 pub struct Closing<'a> {

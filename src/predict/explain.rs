@@ -8,7 +8,7 @@ use crate::batch::names::listed;
 use crate::batch::plan::Plan;
 use crate::error::escape_controls;
 
-use super::format::{FileFormat, Format};
+use crate::predict::format::{FileFormat, Format};
 
 /// The plan of one source as text, one line for each input and for each group of columns.
 pub fn text(

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use crate::cli::FormatName;
 use crate::error::{Error, Result};
 
-use super::inputs::Input;
-use super::options::Options;
-use super::packing::{Packing, without_packing};
-use super::source::is_stdin;
+use crate::predict::input::files::Input;
+use crate::predict::input::source::is_stdin;
+use crate::predict::options::Options;
+use crate::predict::text::packing::{Packing, without_packing};
 
 /// Inputs that are scored into one output.
 pub struct Job {

@@ -1,7 +1,10 @@
 //! `mlserve predict`: files or a pipe in, predictions out, in input order, on all cores.
 //!
 //! ```text
-//! source -> cut (blocks) -> order ( intake (lanes | rows) -> Model::run -> layout -> text ) -> outlet
+//! input (files -> source -> opened -> feeder)
+//!   -> order, on all cores ( text::intake | input::tables -> score -> text::lines | output::written )
+//!   -> output (outlet -> sink; rejects, journal)
+//!   -> closing (progress, evaluate, report, manifest)
 //! ```
 
 pub mod account;
@@ -9,48 +12,20 @@ pub mod begin;
 pub mod closing;
 #[cfg(feature = "columnar")]
 pub mod columnar;
-pub mod cut;
-pub mod digest;
-pub mod disk;
-pub mod encoding;
 pub mod evaluate;
 pub mod explain;
-pub mod feeder;
-pub mod first;
 pub mod format;
-pub mod hint;
-pub mod inputs;
-pub mod insight;
-pub mod intake;
+pub mod input;
 pub mod interrupt;
 pub mod jobs;
-pub mod journal;
-pub mod lines;
-pub mod look;
-pub mod manifest;
 pub mod numpy;
-pub mod object;
-pub mod opened;
 pub mod options;
 pub mod order;
-pub mod outlet;
 pub mod output;
-pub mod packing;
-pub mod passthrough;
-pub mod pipe;
 mod places;
-pub mod progress;
-pub mod reject;
 pub mod report;
-pub mod route;
-pub mod rows;
-mod scan;
 pub mod score;
-pub mod sink;
-pub mod source;
-mod steady;
-pub mod tables;
-mod window;
+pub mod text;
 
 use crate::batch::columns::Layout;
 use crate::cli::PredictArgs;
@@ -59,15 +34,16 @@ use crate::model::{Model, onnx};
 
 use begin::Begin;
 use closing::{Closing, Papers};
-use feeder::{Feeder, Journey, Task};
-use inputs::Input;
+use input::feeder::{Feeder, Journey, Task};
+use input::files::{self, Input};
+use input::opened::Opened;
+use input::pipe::Stop;
+use input::source;
 use jobs::Job;
-use opened::Opened;
 use options::Options;
 use order::Workers;
-use pipe::Stop;
-use progress::Progress;
-use sink::Sink;
+use output::progress::{self, Progress};
+use output::sink::Sink;
 
 /// Runs `mlserve predict`.
 ///
@@ -85,7 +61,7 @@ pub fn run(args: &PredictArgs) -> Result<()> {
 /// The straight line of the command.
 fn score(options: &Options) -> Result<()> {
     let facts = onnx::read(&options.model)?;
-    let inputs = inputs::resolve(&options.inputs, options.output_dir.as_deref())?;
+    let inputs = files::resolve(&options.inputs, options.output_dir.as_deref())?;
     if options.explain {
         return explain(&inputs, &facts, options);
     }

@@ -15,12 +15,12 @@ use crate::cli::{
 use crate::error::{Error, Result};
 use crate::model::runtime::RuntimeChoice;
 
-use super::cut::Limits;
-use super::encoding::{self, Encoding};
-use super::format::{FileFormat, Format, TableFormat};
-use super::packing::{Packing, without_packing};
-use super::reject::{Budget, OnError};
-use super::route;
+use crate::predict::format::{FileFormat, Format, TableFormat};
+use crate::predict::input::route;
+use crate::predict::score::reject::{Budget, OnError};
+use crate::predict::text::cut::Limits;
+use crate::predict::text::encoding::{self, Encoding};
+use crate::predict::text::packing::{Packing, without_packing};
 
 /// A run of `predict`, ready to start.
 #[derive(Clone)]

@@ -8,7 +8,7 @@ use rayon::ThreadPool;
 
 use crate::error::{Error, Report, Result};
 
-use super::pipe::Stop;
+use crate::predict::input::pipe::Stop;
 
 /// Threads that work, started before anything else of a run, so that nothing is half done when they
 /// cannot be had.

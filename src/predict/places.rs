@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-use super::options::Options;
-use super::source::is_stdin;
+use crate::predict::input::source::is_stdin;
+use crate::predict::options::Options;
 
 /// Where something goes.
 #[derive(Debug, PartialEq, Eq)]

@@ -39,12 +39,18 @@ const CRATES: [(&str, &[&str]); 16] = [
     ("zip", &["predict/numpy/"]),
     ("ort", &["model/"]),
     ("clap", &["cli.rs", "main.rs"]),
-    ("indicatif", &["predict/progress.rs"]),
+    ("indicatif", &["predict/output/progress.rs"]),
     // The test of the cutter holds it to what the csv crate sees.
-    ("csv", &["predict/rows.rs", "predict/cut/tests.rs"]),
-    ("flate2", &["predict/packing.rs", "predict/numpy/zipped.rs"]),
-    ("zstd", &["predict/packing.rs", "model/runtime"]),
-    ("encoding_rs", &["predict/encoding.rs"]),
+    (
+        "csv",
+        &["predict/text/rows.rs", "predict/text/cut/tests.rs"],
+    ),
+    (
+        "flate2",
+        &["predict/text/packing.rs", "predict/numpy/zipped.rs"],
+    ),
+    ("zstd", &["predict/text/packing.rs", "model/runtime"]),
+    ("encoding_rs", &["predict/text/encoding.rs"]),
 ];
 
 #[test]
@@ -216,7 +222,7 @@ fn what_breaks_the_rules_is_found() {
             "predict imports inspect",
         ),
         (
-            "predict/score.rs",
+            "predict/score/scorer.rs",
             "    let x = crate::inspect::run();",
             "predict imports inspect",
         ),
@@ -247,7 +253,7 @@ fn what_breaks_the_rules_is_found() {
             "names the crate clap",
         ),
         (
-            "predict/score.rs",
+            "predict/score/scorer.rs",
             "use indicatif::ProgressBar;",
             "names the crate indicatif",
         ),
@@ -276,7 +282,7 @@ fn what_keeps_the_rules_passes() {
             "use crate::cli::PredictArgs;\npub(crate) fn f() {}\nmod tests {\n    use super::*;",
         ),
         (
-            "predict/score.rs",
+            "predict/score/scorer.rs",
             "field.csv(out); support::x(); super::super::batch::f();",
         ),
         (

@@ -13,7 +13,7 @@ use arrow_schema::SchemaRef;
 use super::segment::Opening;
 use super::{Container, damaged};
 use crate::error::{Error, Result};
-use crate::predict::disk::Disk;
+use crate::predict::input::disk::Disk;
 
 /// An open IPC file; clones share it.
 #[derive(Clone)]

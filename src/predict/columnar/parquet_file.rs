@@ -15,7 +15,7 @@ use parquet::file::metadata::RowGroupMetaData;
 use super::segment::Opening;
 use super::{Container, damaged};
 use crate::error::{Error, Result};
-use crate::predict::disk::Disk;
+use crate::predict::input::disk::Disk;
 
 /// An open Parquet file; clones share it.
 #[derive(Clone)]

@@ -12,7 +12,7 @@ use crate::batch::feed::BatchAxis;
 use crate::batch::plan::{Header, Plan};
 use crate::batch::typed::{Column, Values, fed};
 use crate::error::{Error, Result};
-use crate::predict::disk::Disk;
+use crate::predict::input::disk::Disk;
 
 /// Bytes of a block's rows, whatever was asked for.
 const MOST_BLOCK_BYTES: usize = 16 * 1024 * 1024;

@@ -8,7 +8,7 @@ use zip::{CompressionMethod, ZipArchive};
 
 use super::Container;
 use crate::error::{Error, Result};
-use crate::predict::disk::Disk;
+use crate::predict::input::disk::Disk;
 
 /// One array of the file, packed or not.
 pub(super) struct Packed {

@@ -14,15 +14,15 @@ use crate::batch::spelling::Spelling;
 use crate::batch::typed;
 use crate::error::Result;
 
-use super::cut::{Block, MOST_OF_BROKEN, TooLong};
-use super::format::{FileFormat, Format};
-use super::hint;
-use super::object::{Lookup, Object};
-use super::passthrough::Passthrough;
-use super::reject::{OnError, Place, Reject};
-use super::rows::{self, Broken, Lines, Row};
-use super::scan::without_line_ends;
-use super::tables::{Table, TableBlock};
+use crate::predict::format::{FileFormat, Format};
+use crate::predict::input::tables::{Table, TableBlock};
+use crate::predict::score::hint;
+use crate::predict::score::reject::{OnError, Place, Reject};
+use crate::predict::text::cut::{Block, MOST_OF_BROKEN, TooLong};
+use crate::predict::text::object::{Lookup, Object};
+use crate::predict::text::passthrough::Passthrough;
+use crate::predict::text::rows::{self, Broken, Lines, Row};
+use crate::predict::text::scan::without_line_ends;
 
 /// How the records of one source are taken apart; shared by all workers.
 pub struct Intake {

@@ -11,8 +11,8 @@ use crate::batch::cell::Cell;
 use crate::batch::plan::Header;
 use crate::error::{Error, Result};
 
-use super::cut::{Block, lines_in};
-use super::object::{Lookup, Object};
+use crate::predict::text::cut::{Block, lines_in};
+use crate::predict::text::object::{Lookup, Object};
 
 /// Why a record cannot even be taken apart.
 #[derive(Debug, PartialEq, Eq)]

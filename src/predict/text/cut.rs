@@ -10,9 +10,9 @@ use std::io::Read;
 
 use crate::error::{Error, Result};
 
-use super::format::Format;
-use super::scan::Scan;
-use super::window::Window;
+use crate::predict::format::Format;
+use crate::predict::text::scan::Scan;
+use crate::predict::text::window::Window;
 
 /// Consecutive whole records of one source.
 #[derive(Debug, PartialEq, Eq)]

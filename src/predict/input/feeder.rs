@@ -6,14 +6,14 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::model::Model;
 
-use super::look::Look;
-use super::opened::{Opened, Piece};
-use super::options::Options;
-use super::outlet::Outlet;
-use super::pipe::Stop;
-use super::progress::Progress;
-use super::route::{Position, Route, Span};
-use super::score::Scorer;
+use crate::predict::input::opened::{Opened, Piece};
+use crate::predict::input::pipe::Stop;
+use crate::predict::input::route::{Position, Route, Span};
+use crate::predict::options::Options;
+use crate::predict::output::outlet::Outlet;
+use crate::predict::output::progress::Progress;
+use crate::predict::score::look::Look;
+use crate::predict::score::scorer::Scorer;
 
 /// Goes through the sources and hands out records with the scorer of their source.
 pub struct Feeder<'m> {

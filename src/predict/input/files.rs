@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Report, Result};
 
-use super::format::FileFormat;
-use super::packing::without_packing;
-use super::source::is_stdin;
+use crate::predict::format::FileFormat;
+use crate::predict::input::source::is_stdin;
+use crate::predict::text::packing::without_packing;
 
 /// A file to be scored.
 #[derive(Debug, Clone, PartialEq, Eq)]

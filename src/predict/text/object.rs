@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use crate::batch::cell::Cell;
 use crate::batch::spelling::Spelling;
 
-use super::rows::Broken;
+use crate::predict::text::rows::Broken;
 
 /// From keys to the plan's columns.
 pub struct Lookup<'a> {

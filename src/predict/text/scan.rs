@@ -2,7 +2,7 @@
 
 use memchr::{memchr, memchr3};
 
-use super::format::Format;
+use crate::predict::format::Format;
 
 /// How far the search for record ends has come; it goes on where it stopped when more is read.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::batch::write::json_string;
 use crate::error::{Error, Result};
 
-use super::account::Account;
+use crate::predict::account::Account;
 
 /// What becomes of a record that cannot be scored (`--on-error`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

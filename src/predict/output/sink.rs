@@ -8,7 +8,8 @@ use tempfile::NamedTempFile;
 
 use crate::error::{Error, Result};
 
-use super::{interrupt, journal};
+use crate::predict::interrupt;
+use crate::predict::output::journal;
 
 /// An open output.
 pub struct Sink {

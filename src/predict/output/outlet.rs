@@ -7,17 +7,17 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 
-use super::account::Account;
-use super::insight::Insight;
-use super::journal::{Checkpoint, Journal, partial};
-use super::options::Options;
-use super::output::{Beginning, Written};
-use super::packing::Packing;
-use super::progress::Progress;
-use super::reject::Budget;
-use super::route::Position;
-use super::score::Scored;
-use super::sink::Sink;
+use crate::predict::account::Account;
+use crate::predict::input::route::Position;
+use crate::predict::options::Options;
+use crate::predict::output::journal::{Checkpoint, Journal, partial};
+use crate::predict::output::progress::Progress;
+use crate::predict::output::sink::Sink;
+use crate::predict::output::written::{Beginning, Written};
+use crate::predict::score::insight::Insight;
+use crate::predict::score::reject::Budget;
+use crate::predict::score::scorer::Scored;
+use crate::predict::text::packing::Packing;
 
 /// The end of the line.
 pub struct Outlet {

@@ -9,8 +9,8 @@ use crate::batch::encode::Group;
 use crate::batch::plan::Plan;
 use crate::model::tensor::Tensor;
 
-use super::evaluate::{Judge, Metrics, Tally};
-use super::report::Profile;
+use crate::predict::evaluate::{Judge, Metrics, Tally};
+use crate::predict::report::Profile;
 
 /// What there is to learn.
 #[derive(Debug, Clone, Default)]

@@ -11,8 +11,8 @@ use crate::batch::names::folded;
 use crate::batch::plan::{Keep, Plan};
 use crate::batch::write::{csv_cell, json_string};
 
-use super::format::{FileFormat, Format};
-use super::rows::{Broken, Row};
+use crate::predict::format::{FileFormat, Format};
+use crate::predict::text::rows::{Broken, Row};
 
 /// Which columns are passed through, ready for the hot loop.
 pub struct Passthrough {

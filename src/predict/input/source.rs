@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-use super::cut::{Cutter, read_error};
-use super::encoding::{self, Transcoder};
-use super::format::{Format, TableFormat};
-use super::options::Options;
-use super::packing::{Packing, without_packing};
-use super::pipe::{Pipe, Stop};
-use super::steady::Steady;
-use super::tables::{Place, Tables};
+use crate::predict::format::{Format, TableFormat};
+use crate::predict::input::pipe::{Pipe, Stop};
+use crate::predict::input::steady::Steady;
+use crate::predict::input::tables::{Place, Tables};
+use crate::predict::options::Options;
+use crate::predict::text::cut::{Cutter, read_error};
+use crate::predict::text::encoding::{self, Transcoder};
+use crate::predict::text::packing::{Packing, without_packing};
 
 /// A source of records, opened.
 pub enum Source {

@@ -2,12 +2,12 @@
 
 use crate::batch::write::{csv_empty, csv_field, json_field, json_string};
 
-use super::format::{FileFormat, Format};
-use super::score::{Prediction, Scorer};
+use crate::predict::format::{FileFormat, Format};
+use crate::predict::score::scorer::{Prediction, Scorer};
 
 impl Scorer<'_> {
     /// Appends one record: its kept cells, empty where there are none, and its predictions, likewise.
-    pub(super) fn write_record(
+    pub(in crate::predict) fn write_record(
         &self,
         text: &mut Vec<u8>,
         kept: Option<&[u8]>,

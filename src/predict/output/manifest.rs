@@ -8,11 +8,11 @@ use serde_json::{Map, Value, json};
 use crate::error::{Error, Result};
 use crate::model::Model;
 
-use super::account::Account;
-use super::digest;
-use super::evaluate::Metrics;
-use super::options::Options;
-use super::report::Profile;
+use crate::predict::account::Account;
+use crate::predict::evaluate::Metrics;
+use crate::predict::input::digest;
+use crate::predict::options::Options;
+use crate::predict::report::Profile;
 
 /// All that the manifest tells of a run.
 pub struct Manifest<'a> {

@@ -13,8 +13,8 @@ use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Result};
 
-use super::account::Account;
-use super::route::Position;
+use crate::predict::account::Account;
+use crate::predict::input::route::Position;
 
 /// What must be the same for a run to go on where another stopped, as JSON: whatever decides the
 /// bytes of the output.

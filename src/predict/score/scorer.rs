@@ -9,15 +9,15 @@ use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::model::tensor::Tensor;
 
-use super::cut::{Block, BrokenLine, Cut};
-use super::format::FileFormat;
-use super::insight::{Answers, Questions};
-use super::intake::{Encoded, Flaw, Intake};
-use super::opened::Piece;
-use super::output::{self, Output, Stretch};
-use super::packing::Packing;
-use super::reject::{OnError, Place, Reject};
-use super::rows::Lines;
+use crate::predict::format::FileFormat;
+use crate::predict::input::opened::Piece;
+use crate::predict::output::written::{self, Output, Stretch};
+use crate::predict::score::insight::{Answers, Questions};
+use crate::predict::score::reject::{OnError, Place, Reject};
+use crate::predict::text::cut::{Block, BrokenLine, Cut};
+use crate::predict::text::intake::{Encoded, Flaw, Intake};
+use crate::predict::text::packing::Packing;
+use crate::predict::text::rows::Lines;
 
 /// Everything that scoring a block of one source needs; shared by all workers.
 pub struct Scorer<'m> {
@@ -286,7 +286,7 @@ impl Scorer<'_> {
 
     /// One stretch of rows for each run, for each has tensors of its own. Records without
     /// predictions go with those before them.
-    fn table(&self, encoded: &Encoded, parts: &[Part]) -> Result<Vec<output::Rows>> {
+    fn table(&self, encoded: &Encoded, parts: &[Part]) -> Result<Vec<written::Rows>> {
         let mut stretches = vec![Stretch {
             tensors: &self.sample,
             records: Vec::new(),
@@ -319,7 +319,7 @@ impl Scorer<'_> {
             .iter()
             .filter(|stretch| !stretch.records.is_empty());
         stretches
-            .map(|stretch| output::rows(self, encoded, stretch))
+            .map(|stretch| written::rows(self, encoded, stretch))
             .collect()
     }
 }

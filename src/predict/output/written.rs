@@ -11,13 +11,13 @@ use crate::error::Result;
 use crate::model::tensor::Tensor;
 
 #[cfg(feature = "columnar")]
-use super::columnar;
-use super::format::{FileFormat, TableFormat};
-use super::intake::Encoded;
-use super::numpy;
-use super::score::Scorer;
-use super::sink::Sink;
-use super::tables::Table;
+use crate::predict::columnar;
+use crate::predict::format::{FileFormat, TableFormat};
+use crate::predict::input::tables::Table;
+use crate::predict::numpy;
+use crate::predict::output::sink::Sink;
+use crate::predict::score::scorer::Scorer;
+use crate::predict::text::intake::Encoded;
 
 /// What a block adds to the output.
 pub enum Output {
@@ -193,7 +193,7 @@ fn columns_beginning(
     _: &[Tensor],
     _: &Kept,
 ) -> Result<Beginning> {
-    Err(super::tables::lacks(format))
+    Err(crate::predict::input::tables::lacks(format))
 }
 
 /// The types of the kept columns of `table`, those of arrays of NumPy being known from their first
@@ -312,7 +312,7 @@ fn columns(
 #[cfg(not(feature = "columnar"))]
 fn columns(scorer: &Scorer<'_>, _: &Encoded, _: &Stretch<'_>, _: &[Option<usize>]) -> Result<Rows> {
     match scorer.intake.to {
-        FileFormat::Table(format) => Err(super::tables::lacks(format)),
+        FileFormat::Table(format) => Err(crate::predict::input::tables::lacks(format)),
         FileFormat::Text(_) => Ok(Rows::Parts(Vec::new())),
     }
 }

@@ -8,15 +8,15 @@ use crate::batch::plan::{Header, Plan};
 use crate::error::{Error, Result};
 use crate::model::signature::Signature;
 
-use super::cut::{BrokenLine, Cut, Cutter, Limits};
-use super::format::{FileFormat, Format, TableFormat};
-use super::options::Options;
-use super::output::Kept;
-use super::pipe::Stop;
-use super::route::{Span, Start};
-use super::rows;
-use super::source::{self, Source};
-use super::tables::{TableBlock, Tables};
+use crate::predict::format::{FileFormat, Format, TableFormat};
+use crate::predict::input::pipe::Stop;
+use crate::predict::input::route::{Span, Start};
+use crate::predict::input::source::{self, Source};
+use crate::predict::input::tables::{TableBlock, Tables};
+use crate::predict::options::Options;
+use crate::predict::output::written::Kept;
+use crate::predict::text::cut::{BrokenLine, Cut, Cutter, Limits};
+use crate::predict::text::rows;
 
 /// A source that is ready to be scored.
 pub struct Opened {

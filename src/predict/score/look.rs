@@ -10,19 +10,19 @@ use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::model::tensor::Tensor;
 
-use super::cut::Cut;
-use super::evaluate::Judge;
-use super::explain;
-use super::first;
-use super::format::{FileFormat, Format};
-use super::insight::Questions;
-use super::intake::{Encoded, Intake};
-use super::opened::{Opened, Piece};
-use super::options::Options;
-use super::output::{self, Beginning, Kept};
-use super::passthrough::Passthrough;
-use super::progress::Progress;
-use super::score::Scorer;
+use crate::predict::evaluate::Judge;
+use crate::predict::explain;
+use crate::predict::format::{FileFormat, Format};
+use crate::predict::input::opened::{Opened, Piece};
+use crate::predict::options::Options;
+use crate::predict::output::progress::Progress;
+use crate::predict::output::written::{self, Beginning, Kept};
+use crate::predict::score::first;
+use crate::predict::score::insight::Questions;
+use crate::predict::score::scorer::Scorer;
+use crate::predict::text::cut::Cut;
+use crate::predict::text::intake::{Encoded, Intake};
+use crate::predict::text::passthrough::Passthrough;
 
 /// What the output looks like.
 pub struct Look {
@@ -61,7 +61,7 @@ impl Look {
                 let (first_row, rows) = (block.first_row, *rows);
                 let table = block.load(&intake.read_plan)?;
                 encoded = intake.encode_rows(table, first_row, rows)?;
-                kept_types = output::kept_of(table, kept_types, &intake.plan, rows)?;
+                kept_types = written::kept_of(table, kept_types, &intake.plan, rows)?;
             }
             Some(Piece::Text(Cut::Broken(_))) | None => {}
         }
@@ -159,7 +159,7 @@ impl Look {
                 "note: the input has a column \"{column}\", so the prediction \"{before}\" is called \"{after}\""
             ));
         }
-        let is_arrays = output::is_arrays(self.to);
+        let is_arrays = written::is_arrays(self.to);
         if is_arrays && !self.kept.is_empty() {
             self.notes.push(format!(
                 "note: {} holds predictions alone, no other columns",
@@ -178,7 +178,7 @@ impl Look {
     /// What the output starts with.
     ///
     /// # Errors
-    /// As [`output::beginning`].
+    /// As [`written::beginning`].
     pub fn beginning(
         &self,
         scorer: &Scorer<'_>,
@@ -187,7 +187,7 @@ impl Look {
     ) -> Result<Beginning> {
         match self.to {
             FileFormat::Table(format) => {
-                output::beginning(format, scorer, &self.sample, &self.kept_types)
+                written::beginning(format, scorer, &self.sample, &self.kept_types)
             }
             FileFormat::Text(Format::Csv { delimiter })
                 if has_header && !options.input_format.no_header =>
@@ -273,6 +273,6 @@ fn intake(options: &Options, opened: &Opened, to: FileFormat) -> Intake {
     intake.on_error = options.on_error;
     intake.record_bytes = options.record_bytes;
     intake.label = options.label(&intake.plan);
-    intake.read_plan = super::opened::with_label(&intake.plan, options);
+    intake.read_plan = crate::predict::input::opened::with_label(&intake.plan, options);
     intake
 }

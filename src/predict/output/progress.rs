@@ -7,9 +7,9 @@ use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::error::escape_controls;
 
-use super::account::Account;
-use super::options::Options;
-use super::reject::OnError;
+use crate::predict::account::Account;
+use crate::predict::options::Options;
+use crate::predict::score::reject::OnError;
 
 /// The bar and the counts of a run.
 pub struct Progress {

@@ -9,10 +9,10 @@ use crate::batch::typed::Column;
 use crate::error::{Error, Result};
 
 #[cfg(feature = "columnar")]
-use super::columnar;
-use super::format::TableFormat;
-use super::numpy;
-use super::output::Kept;
+use crate::predict::columnar;
+use crate::predict::format::TableFormat;
+use crate::predict::numpy;
+use crate::predict::output::written::Kept;
 
 /// An open source of typed columns.
 pub enum Tables {
