@@ -6,8 +6,8 @@
 //! # The way of the data
 //!
 //! ```text
-//! predict   file|stdin -> blocks -> [ rows -> plan -> groups -> Model::run -> fields -> text ] -> sink
-//!                                   '------- one worker, one pass, nothing shared -------'
+//! predict   files|stdin -> blocks -> [ records -> plan -> groups -> Model::run -> fields -> text|table ] -> sink
+//!                                    '------------ one worker, one pass, nothing shared -----------'
 //! inspect   file -> facts -> signature -> text | JSON            (no session needed)
 //! ```
 //!
@@ -18,7 +18,7 @@
 //! | [`error`] | the one error type: place, message, hint, exit code |
 //! | [`model`] | everything that knows ONNX and ONNX Runtime: facts, signature, session, runtime |
 //! | [`batch`] | records to tensors and back: plan, cells, groups, fields; knows neither files nor HTTP |
-//! | [`predict`] | the command: sources, blocks, order, output |
+//! | [`predict`] | the command: input, text, score, output; tables; what is told of a run |
 //! | [`inspect`] | the command: text, JSON, check, examples |
 //! | [`cli`] | the clap types: help, man pages, completions |
 //!

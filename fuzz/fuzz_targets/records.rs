@@ -10,7 +10,7 @@ use mlserve::batch::plan::{Keep, Plan};
 use mlserve::model::dtype::Dtype;
 use mlserve::model::tensor::Tensor;
 use mlserve::predict::text::cut::Block;
-use mlserve::predict::format::Format;
+use mlserve::predict::format::{FileFormat, Format};
 use mlserve::predict::text::intake::Intake;
 use mlserve::predict::text::passthrough::Passthrough;
 use mlserve::predict::score::reject::OnError;
@@ -60,10 +60,11 @@ fn intake(from: Format, to: Format) -> Intake {
         kept: vec![0],
         batch: BatchAxis::Free,
         cells: CellRules {
-            missing: vec!["NA".to_owned()],
+            missing: vec!["NA".to_owned(), "7".to_owned()],
             ..CellRules::default()
         },
     };
+    let (from, to) = (FileFormat::Text(from), FileFormat::Text(to));
     let passthrough = Passthrough::new(&plan, &Keep::Unused, to);
     let mut intake = Intake::new(plan, passthrough, "t", (from, to));
     intake.on_error = OnError::Skip;
