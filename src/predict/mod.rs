@@ -92,8 +92,8 @@ fn score(options: &Options) -> Result<()> {
 /// Scores the inputs of one output.
 fn score_job(job: &Job, begin: Begin, model: &Model, workers: &Workers) -> Result<()> {
     let Job { inputs, options } = job;
-    let progress = Progress::new(source::total_bytes(inputs), options.quiet);
     let done_before = begin.records();
+    let progress = Progress::new(source::total_bytes(inputs), options.quiet).after(done_before);
     let papers = Papers::open(options)?;
     let journey = Journey {
         paths: inputs.clone(),

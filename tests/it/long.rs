@@ -484,7 +484,7 @@ fn a_limit_gives_so_many_records_whatever_the_batches() {
     let folder = Folder::with(&[("in.jsonl", line.repeat(3000).as_bytes())]);
     for flags in [&["--batch-size", "16384"][..], &[], &["--stream"]] {
         let all = [
-            &["in.jsonl", "-q", "--keep", "none", "--limit", "1000"],
+            &["in.jsonl", "-q", "--exclude", "pad", "--limit", "1000"],
             flags,
         ]
         .concat();
@@ -497,8 +497,8 @@ fn a_limit_gives_so_many_records_whatever_the_batches() {
         "in.jsonl",
         "bad.jsonl",
         "-q",
-        "--keep",
-        "none",
+        "--exclude",
+        "pad",
         "--limit",
         "3000",
     ];

@@ -16,6 +16,8 @@ pub struct Progress {
     bar: ProgressBar,
     quiet: bool,
     start: Instant,
+    /// Records that an earlier run has scored.
+    before: u64,
 }
 
 impl Progress {
@@ -34,7 +36,15 @@ impl Progress {
             bar,
             quiet,
             start: Instant::now(),
+            before: 0,
         }
+    }
+
+    /// A run that goes on after `records` that an earlier one has scored.
+    #[must_use]
+    pub fn after(mut self, records: u64) -> Progress {
+        self.before = records;
+        self
     }
 
     /// Shows what `account` has come to with a further block of `bytes`.
@@ -125,7 +135,7 @@ impl Progress {
     /// Rows per second so far.
     fn rate(&self, records: u64) -> u64 {
         let seconds = self.start.elapsed().as_secs_f64().max(1e-3);
-        (records as f64 / seconds) as u64
+        (records.saturating_sub(self.before) as f64 / seconds) as u64
     }
 }
 
