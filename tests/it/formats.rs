@@ -387,7 +387,13 @@ fn a_row_that_cannot_be_scored_ends_the_run_or_is_set_aside() {
         outcome.notes(),
         "10 rows in _ s (_ rows/s)\n2 records left out: 2 not_a_number; bad.jsonl tells which\n"
     );
-    let day = |row: usize| if row % 2 == 0 { "2024-02-29" } else { "" };
+    let day = |row: usize| {
+        if row.is_multiple_of(2) {
+            "2024-02-29"
+        } else {
+            ""
+        }
+    };
     let rows = [0, 1, 3, 4, 5, 6, 7, 8];
     let lines = rows.map(|row| format!("r{row},{},setosa\n", day(row)));
     assert_eq!(outcome.stdout, format!("id,day,label\n{}", lines.concat()));
