@@ -359,7 +359,7 @@ fn stream_columns(_: &Place<'_>, _: Box<dyn Read + Send>) -> Result<Tables> {
 
 /// The error of a build without the cargo feature `columnar`.
 #[cfg(not(feature = "columnar"))]
-pub(super) fn lacks(format: TableFormat) -> Error {
+pub(in crate::predict) fn lacks(format: TableFormat) -> Error {
     Error::usage(format!("this mlserve was built without {}", format.name()))
         .hint("build it with the cargo feature \"columnar\", which is on by default")
 }
