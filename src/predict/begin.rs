@@ -1,5 +1,5 @@
 //! How a run starts: from the beginning, from where an earlier one stopped, or not at all, because
-//! its output is finished.
+//! its output is there already.
 
 use std::fs;
 use std::path::{Path, PathBuf};

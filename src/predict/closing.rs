@@ -8,6 +8,7 @@ use crate::model::Model;
 
 use crate::predict::account::Account;
 use crate::predict::evaluate::Metrics;
+use crate::predict::input::source;
 use crate::predict::options::Options;
 use crate::predict::output::manifest::{Manifest, peak_memory_bytes};
 use crate::predict::output::progress::Progress;
@@ -88,9 +89,10 @@ impl Closing<'_> {
 
     fn report(&self, insight: &mut Insight, metrics: Option<&Metrics>, seconds: f64) -> String {
         let rejects = self.account.rejects.by_code();
+        let names: Vec<String> = self.inputs.iter().map(|path| source::name(path)).collect();
         report::html(&Report {
             model: &file_name(&self.options.model),
-            inputs: &self.names(),
+            inputs: &names,
             rows: self.account.scored(),
             rejected: self.account.rejects.total(),
             missing: self.account.missing.cells,
@@ -121,14 +123,6 @@ impl Closing<'_> {
             let values = if nan == 1 { "value" } else { "values" };
             progress.note(&format!("warning: {nan} missing {values}: {risk}"));
         }
-    }
-
-    fn names(&self) -> Vec<String> {
-        let name = |path: &PathBuf| match path.as_os_str().to_str() {
-            Some("-") => "stdin".to_owned(),
-            _ => path.display().to_string(),
-        };
-        self.inputs.iter().map(name).collect()
     }
 
     fn facts(&self) -> Vec<(String, String)> {

@@ -61,14 +61,6 @@ impl Piece {
             Piece::Table(_, rows) => Some(*rows as u64),
         }
     }
-
-    /// The byte, or the row, of the source that it starts at.
-    pub fn offset(&self) -> u64 {
-        match self {
-            Piece::Text(cut) => cut.offset(),
-            Piece::Table(block, _) => block.first_row,
-        }
-    }
 }
 
 /// Tensors of one batch together stay below this, whatever --batch-size says.

@@ -1,5 +1,5 @@
 //! Sources of typed columns: Parquet, Arrow IPC, NumPy. One face for all of them, and the only place
-//! besides `output` that knows whether this build reads the first two.
+//! besides `output::written` that knows whether this build reads the first two.
 
 use std::io::{self, Read, Write};
 use std::path::Path;

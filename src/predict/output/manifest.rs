@@ -10,7 +10,7 @@ use crate::model::Model;
 
 use crate::predict::account::Account;
 use crate::predict::evaluate::Metrics;
-use crate::predict::input::digest;
+use crate::predict::input::{digest, source};
 use crate::predict::options::Options;
 use crate::predict::report::Profile;
 
@@ -95,9 +95,9 @@ impl Manifest<'_> {
 
 /// Path, size and digest; only the name of what cannot be read a second time.
 fn file(path: &Path) -> Result<Value> {
-    let place = path.display().to_string();
-    if path.as_os_str() == "-" {
-        return Ok(json!({"path": "stdin", "bytes": null, "sha256": null}));
+    let place = source::name(path);
+    if source::is_stdin(path) {
+        return Ok(json!({"path": place, "bytes": null, "sha256": null}));
     }
     let meta = path
         .metadata()

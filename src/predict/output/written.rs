@@ -240,27 +240,27 @@ fn kept_tensors<'p>(
 }
 
 /// Consecutive records of a block that one run has scored, or whose predictions are empty.
-pub struct Stretch<'a> {
+pub struct Portion<'a> {
     pub tensors: &'a [Tensor],
     /// The entry of each record, and its row in the tensors.
     pub records: Vec<(usize, Option<usize>)>,
 }
 
-/// A stretch of records as rows of a table.
+/// A portion of records as rows of a table.
 ///
 /// # Errors
 /// [`Error::Data`] for what the format cannot hold.
-pub fn rows(scorer: &Scorer<'_>, encoded: &Encoded, stretch: &Stretch<'_>) -> Result<Rows> {
+pub fn rows(scorer: &Scorer<'_>, encoded: &Encoded, portion: &Portion<'_>) -> Result<Rows> {
     let fields = &scorer.layout.fields;
-    let records: Vec<Option<usize>> = stretch.records.iter().map(|(_, row)| *row).collect();
+    let records: Vec<Option<usize>> = portion.records.iter().map(|(_, row)| *row).collect();
     match scorer.intake.to {
         FileFormat::Table(TableFormat::Npy | TableFormat::Npz) => {
-            let parts = numpy::output::parts(fields, stretch.tensors, &records);
+            let parts = numpy::output::parts(fields, portion.tensors, &records);
             parts
                 .map(Rows::Parts)
                 .map_err(|error| error.at(&scorer.intake.source))
         }
-        _ => columns(scorer, encoded, stretch, &records),
+        _ => columns(scorer, encoded, portion, &records),
     }
 }
 
@@ -268,11 +268,11 @@ pub fn rows(scorer: &Scorer<'_>, encoded: &Encoded, stretch: &Stretch<'_>) -> Re
 fn columns(
     scorer: &Scorer<'_>,
     encoded: &Encoded,
-    stretch: &Stretch<'_>,
+    portion: &Portion<'_>,
     records: &[Option<usize>],
 ) -> Result<Rows> {
     let plan: &Plan = &scorer.intake.plan;
-    let entries: Vec<usize> = stretch.records.iter().map(|(entry, _)| *entry).collect();
+    let entries: Vec<usize> = portion.records.iter().map(|(entry, _)| *entry).collect();
     let mut arrays = match &encoded.table {
         Some(Table::Columns(table)) => {
             let kept = table.kept(plan);
@@ -303,14 +303,14 @@ fn columns(
     };
     arrays.extend(columnar::output::arrays(
         &scorer.layout.fields,
-        stretch.tensors,
+        portion.tensors,
         records,
     ));
     Ok(Rows::Columns(arrays, entries.len()))
 }
 
 #[cfg(not(feature = "columnar"))]
-fn columns(scorer: &Scorer<'_>, _: &Encoded, _: &Stretch<'_>, _: &[Option<usize>]) -> Result<Rows> {
+fn columns(scorer: &Scorer<'_>, _: &Encoded, _: &Portion<'_>, _: &[Option<usize>]) -> Result<Rows> {
     match scorer.intake.to {
         FileFormat::Table(format) => Err(crate::predict::input::tables::lacks(format)),
         FileFormat::Text(_) => Ok(Rows::Parts(Vec::new())),

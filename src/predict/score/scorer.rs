@@ -11,11 +11,11 @@ use crate::model::tensor::Tensor;
 
 use crate::predict::format::FileFormat;
 use crate::predict::input::opened::Piece;
-use crate::predict::output::written::{self, Output, Stretch};
+use crate::predict::output::written::{self, Output, Portion};
 use crate::predict::score::insight::{Answers, Questions};
 use crate::predict::score::reject::{OnError, Place, Reject};
 use crate::predict::text::cut::{Block, BrokenLine, Cut};
-use crate::predict::text::intake::{Encoded, Flaw, Intake};
+use crate::predict::text::intake::{Encoded, Entry, Flaw, Intake};
 use crate::predict::text::packing::Packing;
 use crate::predict::text::rows::Lines;
 
@@ -267,59 +267,60 @@ impl Scorer<'_> {
         }
     }
 
+    /// The records of the output with their places and predictions: without those that are left out,
+    /// with none for those that are left empty.
+    fn written<'e>(
+        &self,
+        encoded: &'e Encoded,
+        parts: &'e [Part],
+    ) -> impl Iterator<Item = (usize, &'e Entry, Option<Prediction<'e>>)> {
+        let keeps_rejects = self.intake.on_error == OnError::Null;
+        let mut predictions = parts.iter().flat_map(Part::each);
+        let entries = encoded.entries.iter().enumerate();
+        let with_prediction = entries.map(move |(index, entry)| {
+            let prediction = entry.is_encoded.then(|| predictions.next().flatten());
+            let prediction = prediction.flatten().filter(|_| !entry.is_rejected);
+            (index, entry, prediction)
+        });
+        with_prediction.filter(move |(_, _, prediction)| prediction.is_some() || keeps_rejects)
+    }
+
     fn text(&self, encoded: &Encoded, parts: &[Part]) -> Result<Vec<u8>> {
         let mut text = Vec::with_capacity(encoded.kept_bytes() + encoded.entries.len() * 32);
-        let mut predictions = parts.iter().flat_map(Part::each);
-        for entry in &encoded.entries {
-            let prediction = match entry.is_encoded {
-                true => predictions.next().flatten(),
-                false => None,
-            };
-            let prediction = prediction.filter(|_| !entry.is_rejected);
-            if prediction.is_some() || self.intake.on_error == OnError::Null {
-                self.write_record(&mut text, encoded.kept(entry), prediction);
-            }
+        for (_, entry, prediction) in self.written(encoded, parts) {
+            self.write_record(&mut text, encoded.kept(entry), prediction);
         }
         let packed = self.packing.pack(text);
         packed.map_err(|source| Error::io("the output's compression", &source))
     }
 
-    /// One stretch of rows for each run, for each has tensors of its own. Records without
+    /// One portion of rows for each run, for each has tensors of its own. Records without
     /// predictions go with those before them.
     fn table(&self, encoded: &Encoded, parts: &[Part]) -> Result<Vec<written::Rows>> {
-        let mut stretches = vec![Stretch {
+        let mut portions = vec![Portion {
             tensors: &self.sample,
             records: Vec::new(),
         }];
-        let mut predictions = parts.iter().flat_map(Part::each);
-        for (index, entry) in encoded.entries.iter().enumerate() {
-            let prediction = match entry.is_encoded {
-                true => predictions.next().flatten(),
-                false => None,
-            };
-            let prediction = prediction.filter(|_| !entry.is_rejected);
-            if prediction.is_none() && self.intake.on_error != OnError::Null {
-                continue;
-            }
+        for (index, _, prediction) in self.written(encoded, parts) {
             if let Some((tensors, _)) = prediction
-                && stretches
+                && portions
                     .last()
                     .is_none_or(|last| !std::ptr::eq(last.tensors, tensors))
             {
-                stretches.push(Stretch {
+                portions.push(Portion {
                     tensors,
                     records: Vec::new(),
                 });
             }
-            if let Some(last) = stretches.last_mut() {
+            if let Some(last) = portions.last_mut() {
                 last.records.push((index, prediction.map(|(_, row)| row)));
             }
         }
-        let stretches = stretches
+        let portions = portions
             .iter()
-            .filter(|stretch| !stretch.records.is_empty());
-        stretches
-            .map(|stretch| written::rows(self, encoded, stretch))
+            .filter(|portion| !portion.records.is_empty());
+        portions
+            .map(|portion| written::rows(self, encoded, portion))
             .collect()
     }
 }

@@ -1,7 +1,8 @@
 //! A block's records as tensors, with the columns to pass through already written.
 //!
 //! Plain records go straight into the tensors (`batch::lanes`); all others, and those that turn out
-//! to be faulty, are taken apart into cells first (`rows`). Both ways give the same.
+//! to be faulty, are taken apart into cells first (`rows`). Both ways give the same. The rows of tables
+//! have their types already (`batch::typed`).
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -45,19 +46,6 @@ pub struct Intake {
     lanes: Option<Lanes>,
 }
 
-impl Entry {
-    /// An entry of which nothing could be taken.
-    fn rejected(start: usize) -> Entry {
-        Entry {
-            start,
-            kept: None,
-            truth: None,
-            is_encoded: false,
-            is_rejected: true,
-        }
-    }
-}
-
 /// A block in tensors.
 #[derive(Default)]
 pub struct Encoded {
@@ -91,6 +79,19 @@ pub struct Entry {
     pub is_encoded: bool,
     /// Whether it is one of the rejects. It may be in the groups all the same.
     pub is_rejected: bool,
+}
+
+impl Entry {
+    /// An entry of which nothing could be taken.
+    fn rejected(start: usize) -> Entry {
+        Entry {
+            start,
+            kept: None,
+            truth: None,
+            is_encoded: false,
+            is_rejected: true,
+        }
+    }
 }
 
 impl Encoded {
