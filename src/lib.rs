@@ -35,3 +35,4 @@ pub mod error;
 pub mod inspect;
 pub mod model;
 pub mod predict;
+pub mod trees;

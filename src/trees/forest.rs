@@ -1,0 +1,192 @@
+//! The canonical form of a tree ensemble's trees: what is left when every operator version, branch
+//! mode and node numbering has been read.
+//!
+//! A [`Forest`] is only made by [`Forest::new`], which checks what the engines rely on: each tree is a
+//! tree, its nodes stand breadth first, and no number points out of its list.
+
+use std::ops::Range;
+
+/// A number of the precision that an ensemble is computed in: `f32` or `f64`.
+pub trait Real: Copy + PartialOrd + Send + Sync + 'static {}
+
+impl Real for f32 {}
+impl Real for f64 {}
+
+/// The trees of one ensemble.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Forest<T> {
+    trees: Vec<Tree<T>>,
+    weights: Vec<Weight<T>>,
+    sets: Vec<Vec<T>>,
+    features: usize,
+    targets: usize,
+}
+
+/// One tree: its root first, every level before the next, both children of a branch side by side.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tree<T> {
+    pub nodes: Vec<Node<T>>,
+}
+
+/// A node of a tree.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Node<T> {
+    Branch(Branch<T>),
+    /// What the leaf gives: a range of [`Forest::weights`], which is never empty.
+    Leaf(Range<u32>),
+}
+
+/// A question about one feature, and where each answer leads.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Branch<T> {
+    /// The column of the input.
+    pub feature: u32,
+    pub test: Test<T>,
+    /// Whether NaN goes to `yes`.
+    pub missing: bool,
+    /// Node numbers in the tree; `no` is `yes + 1`.
+    pub yes: u32,
+    pub no: u32,
+}
+
+/// What a branch asks of a feature's value; of NaN it asks nothing (`Branch::missing`).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Test<T> {
+    /// Whether the value is at most this (never NaN).
+    AtMost(T),
+    /// Whether the value is in the set of this number, by `==`.
+    In(u32),
+}
+
+/// What a leaf adds to one target (or class).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Weight<T> {
+    pub target: u32,
+    pub value: T,
+}
+
+/// Why lists are not a forest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotAForest(pub &'static str);
+
+impl<T: Real> Forest<T> {
+    /// Checks and keeps the trees.
+    ///
+    /// `weights` are those of all leaves, in the order in which the runtime adds them; `sets` are what
+    /// [`Test::In`] names, each sorted and without NaN; `targets` is the number of targets or classes.
+    ///
+    /// # Errors
+    /// [`NotAForest`] if a tree is empty, a node is no child or the child of two, a level is out of
+    /// order, or a number points out of its list.
+    pub fn new(
+        trees: Vec<Tree<T>>,
+        weights: Vec<Weight<T>>,
+        sets: Vec<Vec<T>>,
+        targets: usize,
+    ) -> Result<Forest<T>, NotAForest> {
+        let mut forest = Forest {
+            trees,
+            weights,
+            sets,
+            features: 0,
+            targets,
+        };
+        for tree in &forest.trees {
+            forest.check(tree)?;
+        }
+        if forest.weights.iter().any(|w| w.target as usize >= targets) {
+            return Err(NotAForest("a leaf gives to a target that is not there"));
+        }
+        let unsorted = |set: &Vec<T>| !set.is_sorted() || set.iter().any(|value| value != value);
+        if forest.sets.iter().any(unsorted) {
+            return Err(NotAForest("a set of values is not sorted"));
+        }
+        forest.features = forest
+            .branches()
+            .map(|branch| branch.feature as usize + 1)
+            .max()
+            .unwrap_or(0);
+        Ok(forest)
+    }
+
+    fn check(&self, tree: &Tree<T>) -> Result<(), NotAForest> {
+        // Breadth first, children in pairs: the next branch's children are the next two nodes.
+        let mut next = 1_usize;
+        for node in &tree.nodes {
+            match node {
+                Node::Branch(branch) => {
+                    let pair = (branch.yes as usize, branch.no as usize);
+                    if pair != (next, next + 1) {
+                        return Err(NotAForest("nodes do not stand breadth first"));
+                    }
+                    next += 2;
+                    self.check_test(branch)?;
+                }
+                Node::Leaf(range) => {
+                    let end = range.end as usize;
+                    if range.is_empty() || end > self.weights.len() {
+                        return Err(NotAForest("a leaf has no weights"));
+                    }
+                }
+            }
+        }
+        if next != tree.nodes.len() {
+            return Err(NotAForest(
+                "a node belongs to no branch, or a branch lacks one",
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_test(&self, branch: &Branch<T>) -> Result<(), NotAForest> {
+        match branch.test {
+            Test::AtMost(threshold) if threshold != threshold => {
+                Err(NotAForest("a threshold is NaN"))
+            }
+            Test::In(set) if set as usize >= self.sets.len() => {
+                Err(NotAForest("a set of values is not there"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The trees, in the order in which the runtime adds what they give.
+    pub fn trees(&self) -> &[Tree<T>] {
+        &self.trees
+    }
+
+    /// What all leaves give.
+    pub fn weights(&self) -> &[Weight<T>] {
+        &self.weights
+    }
+
+    /// What one leaf gives.
+    pub fn given(&self, leaf: &Range<u32>) -> &[Weight<T>] {
+        let range = leaf.start as usize..leaf.end as usize;
+        self.weights.get(range).unwrap_or_default()
+    }
+
+    /// The sets of values that branches name, each sorted.
+    pub fn sets(&self) -> &[Vec<T>] {
+        &self.sets
+    }
+
+    /// How many columns the input must have at least.
+    pub fn features(&self) -> usize {
+        self.features
+    }
+
+    /// How many targets or classes there are.
+    pub fn targets(&self) -> usize {
+        self.targets
+    }
+
+    /// Every branch of every tree.
+    pub fn branches(&self) -> impl Iterator<Item = &Branch<T>> {
+        let nodes = self.trees.iter().flat_map(|tree| &tree.nodes);
+        nodes.filter_map(|node| match node {
+            Node::Branch(branch) => Some(branch),
+            Node::Leaf(_) => None,
+        })
+    }
+}
