@@ -7,10 +7,46 @@
 use std::ops::Range;
 
 /// A number of the precision that an ensemble is computed in: `f32` or `f64`.
-pub trait Real: Copy + PartialOrd + Send + Sync + 'static {}
+pub trait Real: Copy + PartialOrd + Send + Sync + 'static {
+    const ZERO: Self;
+    const INFINITY: Self;
+    const NAN: Self;
 
-impl Real for f32 {}
-impl Real for f64 {}
+    fn plus(self, other: Self) -> Self;
+    fn is_nan(self) -> bool;
+}
+
+impl Real for f32 {
+    const ZERO: f32 = 0.0;
+    const INFINITY: f32 = f32::INFINITY;
+    const NAN: f32 = f32::NAN;
+
+    #[inline(always)]
+    fn plus(self, other: f32) -> f32 {
+        self + other
+    }
+
+    #[inline(always)]
+    fn is_nan(self) -> bool {
+        self.is_nan()
+    }
+}
+
+impl Real for f64 {
+    const ZERO: f64 = 0.0;
+    const INFINITY: f64 = f64::INFINITY;
+    const NAN: f64 = f64::NAN;
+
+    #[inline(always)]
+    fn plus(self, other: f64) -> f64 {
+        self + other
+    }
+
+    #[inline(always)]
+    fn is_nan(self) -> bool {
+        self.is_nan()
+    }
+}
 
 /// The trees of one ensemble.
 #[derive(Debug, Clone, PartialEq)]

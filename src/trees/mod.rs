@@ -8,3 +8,9 @@
 //! model and puts the kernel where the tree nodes were.
 
 pub mod forest;
+
+mod coding;
+pub mod engine;
+mod program;
+mod top;
+mod walk;

@@ -1,0 +1,97 @@
+//! The steps that differ between the precisions: float32 has vector instructions, float64 goes one value
+//! at a time.
+
+use super::super::forest::Real;
+use super::instructions::{Descent, Instructions, MOST_LANES};
+use super::scalar;
+
+/// A number that the engine evaluates forests of. The functions are those of [`Instructions`].
+pub(in crate::trees) trait Element: Real {
+    unsafe fn rank<I: Instructions>(
+        search: &[Self; 256],
+        depth: u32,
+        values: *const Self,
+        lanes: usize,
+        codes: (*mut i8, *mut i8),
+    );
+    unsafe fn look_up<I: Instructions>(
+        table: &[Self],
+        exits: *const u8,
+        lanes: usize,
+        sums: *mut Self,
+    );
+    unsafe fn descend<I: Instructions>(
+        descent: &Descent<'_, Self>,
+        records: usize,
+        exits: *const u8,
+        lanes: usize,
+        leaves: &mut [u32; MOST_LANES],
+    );
+    unsafe fn gather<I: Instructions>(
+        values: &[Self],
+        nodes: &[u32; MOST_LANES],
+        lanes: usize,
+        sums: *mut Self,
+    );
+}
+
+macro_rules! element {
+    ($number:ty, $rank:expr, $look_up:expr, $descend:expr, $gather:expr) => {
+        impl Element for $number {
+            #[inline(always)]
+            unsafe fn rank<I: Instructions>(
+                search: &[Self; 256],
+                depth: u32,
+                values: *const Self,
+                lanes: usize,
+                codes: (*mut i8, *mut i8),
+            ) {
+                // SAFETY: as the caller promises.
+                unsafe { $rank(search, depth, values, lanes, codes) }
+            }
+
+            #[inline(always)]
+            unsafe fn look_up<I: Instructions>(
+                table: &[Self],
+                exits: *const u8,
+                lanes: usize,
+                sums: *mut Self,
+            ) {
+                // SAFETY: as the caller promises.
+                unsafe { $look_up(table, exits, lanes, sums) }
+            }
+
+            #[inline(always)]
+            unsafe fn descend<I: Instructions>(
+                descent: &Descent<'_, Self>,
+                records: usize,
+                exits: *const u8,
+                lanes: usize,
+                leaves: &mut [u32; MOST_LANES],
+            ) {
+                // SAFETY: as the caller promises.
+                unsafe { $descend(descent, records, exits, lanes, leaves) }
+            }
+
+            #[inline(always)]
+            unsafe fn gather<I: Instructions>(
+                values: &[Self],
+                nodes: &[u32; MOST_LANES],
+                lanes: usize,
+                sums: *mut Self,
+            ) {
+                // SAFETY: as the caller promises.
+                unsafe { $gather(values, nodes, lanes, sums) }
+            }
+        }
+    };
+}
+
+element!(f32, I::rank, I::look_up, I::descend, I::gather);
+element!(
+    f64,
+    scalar::rank,
+    scalar::look_up,
+    scalar::descend,
+    scalar::gather
+);

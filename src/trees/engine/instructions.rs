@@ -1,0 +1,74 @@
+//! What the engine asks of a processor: one trait, implemented for each instruction set.
+
+use super::super::walk::WalkNode;
+
+/// Records in a block at most; every block has a multiple of 64.
+pub(super) const MOST_LANES: usize = 256;
+
+/// A walk that many records take at once, through one tree.
+pub(in crate::trees) struct Descent<'a, T> {
+    /// The tree's nodes.
+    pub(super) nodes: &'a [WalkNode<T>],
+    /// The node where each exit of the top leads.
+    pub(super) entries: &'a [u32],
+    /// The records, row-major.
+    pub(super) rows: &'a [T],
+    pub(super) columns: usize,
+    /// Steps after which the first record may have come to a leaf, and all of them have.
+    pub(super) nearest: u32,
+    pub(super) farthest: u32,
+    /// Whether any branch sends NaN to yes.
+    pub(super) missing: bool,
+}
+
+/// The instructions of one kind of processor, on `WIDTH` bytes at a time.
+///
+/// # Safety
+/// All functions need the processor to have the instructions. Pointers must be good for what is said to
+/// be read and written; `lanes` is a multiple of 64.
+pub(in crate::trees) trait Instructions {
+    /// Bytes in a vector: 16, 32 or 64.
+    const WIDTH: usize;
+    type Bytes: Copy;
+    type Mask: Copy;
+
+    unsafe fn load(from: *const u8) -> Self::Bytes;
+    unsafe fn store(bytes: Self::Bytes, to: *mut u8);
+    unsafe fn splat(byte: u8) -> Self::Bytes;
+    unsafe fn add(a: Self::Bytes, b: Self::Bytes) -> Self::Bytes;
+    /// Which codes are above `than`, as signed bytes.
+    unsafe fn above(codes: Self::Bytes, than: Self::Bytes) -> Self::Mask;
+    /// `bytes` where the mask holds, else 0.
+    unsafe fn keep(mask: Self::Mask, bytes: Self::Bytes) -> Self::Bytes;
+    /// `no` where the mask holds, else `yes`. There, `no` must be at least `yes`, as unsigned bytes.
+    unsafe fn choose(mask: Self::Mask, no: Self::Bytes, yes: Self::Bytes) -> Self::Bytes;
+
+    /// Writes the codes of `lanes` values: how many thresholds of the search tree (see
+    /// [`super::super::coding::Ranked`]) are below each, to both columns if they are not null; NaN is
+    /// 0 in the first and 255 in the second.
+    unsafe fn rank(
+        search: &[f32; 256],
+        depth: u32,
+        values: *const f32,
+        lanes: usize,
+        codes: (*mut i8, *mut i8),
+    );
+
+    /// Adds to each of `lanes` sums the entry of the table that its exit names. The table is readable
+    /// up to the next multiple of 16, or from 17 on of 32, entries.
+    unsafe fn look_up(table: &[f32], exits: *const u8, lanes: usize, sums: *mut f32);
+
+    /// Walks `lanes` records down from where `exits` say, and writes the nodes of their leaves.
+    ///
+    /// Lanes from `records` on walk as the last record.
+    unsafe fn descend(
+        descent: &Descent<'_, f32>,
+        records: usize,
+        exits: *const u8,
+        lanes: usize,
+        leaves: &mut [u32; MOST_LANES],
+    );
+
+    /// Adds to each of `lanes` sums the value of the node that it came to.
+    unsafe fn gather(values: &[f32], nodes: &[u32; MOST_LANES], lanes: usize, sums: *mut f32);
+}
