@@ -9,7 +9,7 @@ use super::instructions::{Descent, Instructions, MOST_LANES};
 use super::portable::Portable;
 use super::{Processor, scalar};
 #[cfg(target_arch = "x86_64")]
-use super::x86::{Avx2, Avx512, Sse2};
+use super::x86::{Avx2, Avx512};
 
 /// Blocks of a cut forest that are evaluated side by side, so that a tree's lower nodes are fetched into
 /// the cache once for all of them, and the records in each.
@@ -203,8 +203,6 @@ impl<T: Element> Compiled<T> {
                 Processor::Avx512 => avx512::<T, LANES>(self, records, scratch),
                 #[cfg(target_arch = "x86_64")]
                 Processor::Avx2 => avx2::<T, LANES>(self, records, scratch),
-                #[cfg(target_arch = "x86_64")]
-                Processor::Sse2 => blocks::<T, Sse2, LANES>(self, records, scratch),
                 Processor::Portable => blocks::<T, Portable, LANES>(self, records, scratch),
             }
         }
@@ -237,8 +235,8 @@ impl<T: Element> Compiled<T> {
                         let node = self.walk.nodes.get_unchecked(*at);
                         let feature = node.feature & !super::super::walk::MISSING;
                         let value = *record.get_unchecked(usize::from(feature));
-                        let yes = scalar::answers_yes(node, value);
-                        *at += usize::from(node.skip) + usize::from(yes);
+                        let yes = scalar::answer(node, value);
+                        *at += usize::from(node.skip) + yes as usize;
                         moved |= node.skip;
                     }
                 }
@@ -347,7 +345,7 @@ unsafe fn blocks<T: Element, I: Instructions, const LANES: usize>(
             for number in 0..blocks {
                 let codes = codes.add(number * code_bytes);
                 for run in &compiled.program.runs[group.runs.clone()] {
-                    execute::<I, LANES>(run, &compiled.program.ops, codes, slots);
+                    I::execute::<LANES>(run, &compiled.program.ops, codes, slots);
                 }
                 let sums = sums.add(number * width);
                 for tree in group.trees.clone() {
@@ -442,7 +440,7 @@ pub(in crate::trees) fn contains<T: Real>(set: &[T], value: T) -> bool {
 /// # Safety
 /// As [`blocks`].
 #[inline(always)]
-unsafe fn execute<I: Instructions, const LANES: usize>(
+pub(super) unsafe fn execute<I: Instructions, const LANES: usize>(
     run: &Run,
     ops: &[Op],
     codes: *const u8,
@@ -609,10 +607,10 @@ unsafe fn below<T: Element, I: Instructions, const LANES: usize>(
     };
     // SAFETY: entries are nodes of the tree; sums have LANES elements a target.
     unsafe {
-        T::descend::<I>(&descent, records.count(), exits, LANES, leaves);
+        scalar::descend(&descent, records.count(), exits, LANES, leaves);
         if let Some(values) = compiled.node_values.get(walked.root..) {
             let target = compiled.tree_targets[gain.targets.start] as usize;
-            T::gather::<I>(values, leaves, LANES, sums.add(target * LANES));
+            scalar::gather(values, leaves, LANES, sums.add(target * LANES));
             return;
         }
         for (lane, leaf) in leaves.iter().take(LANES).enumerate() {

@@ -2,7 +2,7 @@
 //! at a time.
 
 use super::super::forest::Real;
-use super::instructions::{Descent, Instructions, MOST_LANES};
+use super::instructions::Instructions;
 use super::scalar;
 
 /// A number that the engine evaluates forests of. The functions are those of [`Instructions`].
@@ -20,23 +20,10 @@ pub(in crate::trees) trait Element: Real {
         lanes: usize,
         sums: *mut Self,
     );
-    unsafe fn descend<I: Instructions>(
-        descent: &Descent<'_, Self>,
-        records: usize,
-        exits: *const u8,
-        lanes: usize,
-        leaves: &mut [u32; MOST_LANES],
-    );
-    unsafe fn gather<I: Instructions>(
-        values: &[Self],
-        nodes: &[u32; MOST_LANES],
-        lanes: usize,
-        sums: *mut Self,
-    );
 }
 
 macro_rules! element {
-    ($number:ty, $rank:expr, $look_up:expr, $descend:expr, $gather:expr) => {
+    ($number:ty, $rank:expr, $look_up:expr) => {
         impl Element for $number {
             #[inline(always)]
             unsafe fn rank<I: Instructions>(
@@ -60,38 +47,9 @@ macro_rules! element {
                 // SAFETY: as the caller promises.
                 unsafe { $look_up(table, exits, lanes, sums) }
             }
-
-            #[inline(always)]
-            unsafe fn descend<I: Instructions>(
-                descent: &Descent<'_, Self>,
-                records: usize,
-                exits: *const u8,
-                lanes: usize,
-                leaves: &mut [u32; MOST_LANES],
-            ) {
-                // SAFETY: as the caller promises.
-                unsafe { $descend(descent, records, exits, lanes, leaves) }
-            }
-
-            #[inline(always)]
-            unsafe fn gather<I: Instructions>(
-                values: &[Self],
-                nodes: &[u32; MOST_LANES],
-                lanes: usize,
-                sums: *mut Self,
-            ) {
-                // SAFETY: as the caller promises.
-                unsafe { $gather(values, nodes, lanes, sums) }
-            }
         }
     };
 }
 
-element!(f32, I::rank, I::look_up, I::descend, I::gather);
-element!(
-    f64,
-    scalar::rank,
-    scalar::look_up,
-    scalar::descend,
-    scalar::gather
-);
+element!(f32, I::rank, I::look_up);
+element!(f64, scalar::rank, scalar::look_up);

@@ -1,5 +1,6 @@
 //! What the engine asks of a processor: one trait, implemented for each instruction set.
 
+use super::super::program::{Op, Run};
 use super::super::walk::WalkNode;
 
 /// Records in a block at most; every block has a multiple of 64.
@@ -58,17 +59,7 @@ pub(in crate::trees) trait Instructions {
     /// up to the next multiple of 16, or from 17 on of 32, entries.
     unsafe fn look_up(table: &[f32], exits: *const u8, lanes: usize, sums: *mut f32);
 
-    /// Walks `lanes` records down from where `exits` say, and writes the nodes of their leaves.
-    ///
-    /// Lanes from `records` on walk as the last record.
-    unsafe fn descend(
-        descent: &Descent<'_, f32>,
-        records: usize,
-        exits: *const u8,
-        lanes: usize,
-        leaves: &mut [u32; MOST_LANES],
-    );
-
-    /// Adds to each of `lanes` sums the value of the node that it came to.
-    unsafe fn gather(values: &[f32], nodes: &[u32; MOST_LANES], lanes: usize, sums: *mut f32);
+    /// Executes a run of operations ([`super::block::execute`]) in a function of its own, so that all
+    /// registers are there for it.
+    unsafe fn execute<const LANES: usize>(run: &Run, ops: &[Op], codes: *const u8, slots: *mut u8);
 }

@@ -33,9 +33,7 @@ pub enum Processor {
     Avx512,
     #[cfg(target_arch = "x86_64")]
     Avx2,
-    #[cfg(target_arch = "x86_64")]
-    Sse2,
-    /// What the compiler makes of plain loops for the target: NEON on AArch64.
+    /// What the compiler makes of plain loops for the target: SSE2 on x86-64, NEON on AArch64.
     Portable,
 }
 
@@ -55,7 +53,6 @@ impl Processor {
             if is_x86_feature_detected!("avx2") {
                 all.push(Processor::Avx2);
             }
-            all.push(Processor::Sse2);
         }
         all.push(Processor::Portable);
         all
@@ -68,8 +65,7 @@ impl Processor {
             Processor::Avx512 => "AVX-512",
             #[cfg(target_arch = "x86_64")]
             Processor::Avx2 => "AVX2",
-            #[cfg(target_arch = "x86_64")]
-            Processor::Sse2 => "SSE2",
+            Processor::Portable if cfg!(target_arch = "x86_64") => "SSE2",
             Processor::Portable if cfg!(target_arch = "aarch64") => "NEON",
             Processor::Portable => "portable",
         }

@@ -1,7 +1,9 @@
 //! Plain loops over 16 bytes, which the compiler turns into the vector instructions of the target: NEON
 //! on AArch64. Also what Miri runs.
 
-use super::instructions::{Descent, Instructions, MOST_LANES};
+use super::super::program::{Op, Run};
+use super::block::execute;
+use super::instructions::Instructions;
 use super::scalar;
 
 pub(super) struct Portable;
@@ -74,21 +76,9 @@ impl Instructions for Portable {
         unsafe { scalar::look_up(table, exits, lanes, sums) }
     }
 
-    #[inline(always)]
-    unsafe fn descend(
-        descent: &Descent<'_, f32>,
-        records: usize,
-        exits: *const u8,
-        lanes: usize,
-        leaves: &mut [u32; MOST_LANES],
-    ) {
+    #[inline(never)]
+    unsafe fn execute<const LANES: usize>(run: &Run, ops: &[Op], codes: *const u8, slots: *mut u8) {
         // SAFETY: as the caller promises.
-        unsafe { scalar::descend(descent, records, exits, lanes, leaves) }
-    }
-
-    #[inline(always)]
-    unsafe fn gather(values: &[f32], nodes: &[u32; MOST_LANES], lanes: usize, sums: *mut f32) {
-        // SAFETY: as the caller promises.
-        unsafe { scalar::gather(values, nodes, lanes, sums) }
+        unsafe { execute::<Self, LANES>(run, ops, codes, slots) }
     }
 }

@@ -1,13 +1,11 @@
-//! AVX-512, AVX2 and SSE2.
+//! AVX-512 and AVX2.
 
 use std::arch::x86_64::*;
 
-use super::super::walk::MISSING;
-use super::instructions::{Descent, Instructions, MOST_LANES};
-use super::scalar;
+use super::super::program::{Op, Run};
+use super::block::execute;
+use super::instructions::Instructions;
 
-/// What every x86-64 processor has.
-pub(super) struct Sse2;
 /// Processors since about 2013.
 pub(super) struct Avx2;
 /// Server processors since about 2017: F, BW, DQ and VL.
@@ -51,52 +49,6 @@ macro_rules! byte_lanes {
     };
 }
 
-impl Instructions for Sse2 {
-    byte_lanes!(
-        16,
-        __m128i,
-        _mm_load_si128,
-        _mm_store_si128,
-        _mm_set1_epi8,
-        _mm_add_epi8,
-        _mm_cmpgt_epi8,
-        _mm_and_si128,
-        _mm_max_epu8
-    );
-
-    #[inline(always)]
-    unsafe fn rank(
-        search: &[f32; 256],
-        depth: u32,
-        values: *const f32,
-        lanes: usize,
-        codes: (*mut i8, *mut i8),
-    ) {
-        unsafe { scalar::rank(search, depth, values, lanes, codes) }
-    }
-
-    #[inline(always)]
-    unsafe fn look_up(table: &[f32], exits: *const u8, lanes: usize, sums: *mut f32) {
-        unsafe { scalar::look_up(table, exits, lanes, sums) }
-    }
-
-    #[inline(always)]
-    unsafe fn descend(
-        descent: &Descent<'_, f32>,
-        records: usize,
-        exits: *const u8,
-        lanes: usize,
-        leaves: &mut [u32; MOST_LANES],
-    ) {
-        unsafe { scalar::descend(descent, records, exits, lanes, leaves) }
-    }
-
-    #[inline(always)]
-    unsafe fn gather(values: &[f32], nodes: &[u32; MOST_LANES], lanes: usize, sums: *mut f32) {
-        unsafe { scalar::gather(values, nodes, lanes, sums) }
-    }
-}
-
 impl Instructions for Avx2 {
     byte_lanes!(
         32,
@@ -135,19 +87,9 @@ impl Instructions for Avx2 {
     }
 
     #[inline(always)]
-    unsafe fn descend(
-        descent: &Descent<'_, f32>,
-        records: usize,
-        exits: *const u8,
-        lanes: usize,
-        leaves: &mut [u32; MOST_LANES],
-    ) {
-        unsafe { avx2::descend(descent, records, exits, lanes, leaves) }
-    }
-
-    #[inline(always)]
-    unsafe fn gather(values: &[f32], nodes: &[u32; MOST_LANES], lanes: usize, sums: *mut f32) {
-        unsafe { avx2::gather(values, nodes, lanes, sums) }
+    unsafe fn execute<const LANES: usize>(run: &Run, ops: &[Op], codes: *const u8, slots: *mut u8) {
+        // SAFETY: as the caller promises.
+        unsafe { avx2::run::<LANES>(run, ops, codes, slots) }
     }
 }
 
@@ -210,27 +152,14 @@ impl Instructions for Avx512 {
     }
 
     #[inline(always)]
-    unsafe fn descend(
-        descent: &Descent<'_, f32>,
-        records: usize,
-        exits: *const u8,
-        lanes: usize,
-        leaves: &mut [u32; MOST_LANES],
-    ) {
-        unsafe { avx512::descend(descent, records, exits, lanes, leaves) }
-    }
-
-    #[inline(always)]
-    unsafe fn gather(values: &[f32], nodes: &[u32; MOST_LANES], lanes: usize, sums: *mut f32) {
-        unsafe { avx512::gather(values, nodes, lanes, sums) }
+    unsafe fn execute<const LANES: usize>(run: &Run, ops: &[Op], codes: *const u8, slots: *mut u8) {
+        // SAFETY: as the caller promises.
+        unsafe { avx512::run::<LANES>(run, ops, codes, slots) }
     }
 }
 
 mod avx512 {
     use super::*;
-
-    /// Records that walk side by side, in vectors of 16.
-    const ABREAST: usize = 4;
 
     /// The search goes through registers: a level of 16 nodes or fewer is one lookup, each further one
     /// twice as many.
@@ -345,99 +274,21 @@ mod avx512 {
         }
     }
 
-    #[inline]
+    #[inline(never)]
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq")]
-    pub(super) unsafe fn descend(
-        descent: &Descent<'_, f32>,
-        records: usize,
-        exits: *const u8,
-        lanes: usize,
-        leaves: &mut [u32; MOST_LANES],
+    pub(super) unsafe fn run<const LANES: usize>(
+        run: &Run,
+        ops: &[Op],
+        codes: *const u8,
+        slots: *mut u8,
     ) {
-        let nodes = descent.nodes.as_ptr();
-        let entries = descent.entries.as_ptr();
-        let rows = descent.rows.as_ptr();
-        let number = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-        let even = _mm512_add_epi32(number, number);
-        let odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
-        let last = _mm512_set1_epi32(records as i32 - 1);
-        let columns = _mm512_set1_epi32(descent.columns as i32);
-        for start in (0..lanes).step_by(16 * ABREAST) {
-            let mut at = [_mm512_setzero_si512(); ABREAST];
-            let mut row = at;
-            for (i, (at, row)) in at.iter_mut().zip(&mut row).enumerate() {
-                let lane = start + 16 * i;
-                let record = _mm512_add_epi32(number, _mm512_set1_epi32(lane as i32));
-                *row = _mm512_mullo_epi32(_mm512_min_epi32(record, last), columns);
-                *at = unsafe {
-                    let exit = _mm512_cvtepu8_epi32(_mm_loadu_si128(exits.add(lane).cast()));
-                    _mm512_i32gather_epi32::<4>(exit, entries.cast())
-                };
-            }
-            for step in 0..descent.farthest {
-                let mut moved = 0;
-                for (at, row) in at.iter_mut().zip(&row) {
-                    // A node is 8 bytes, fetched at once: its threshold, its feature and skip.
-                    let (low, high) = unsafe {
-                        let low = _mm512_castsi512_si256(*at);
-                        let high = _mm512_extracti32x8_epi32::<1>(*at);
-                        (
-                            _mm512_i32gather_epi64::<8>(low, nodes.cast()),
-                            _mm512_i32gather_epi64::<8>(high, nodes.cast()),
-                        )
-                    };
-                    let threshold = _mm512_castsi512_ps(_mm512_permutex2var_epi32(low, even, high));
-                    let rest = _mm512_permutex2var_epi32(low, odd, high);
-                    let feature = _mm512_and_si512(rest, _mm512_set1_epi32(i32::from(!MISSING)));
-                    let skip = _mm512_srli_epi32::<16>(rest);
-                    let value = unsafe {
-                        _mm512_i32gather_ps::<4>(_mm512_add_epi32(*row, feature), rows)
-                    };
-                    let mut yes = _mm512_cmp_ps_mask::<_CMP_LE_OQ>(value, threshold);
-                    if descent.missing {
-                        let missing = _mm512_set1_epi32(i32::from(MISSING));
-                        yes |= _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(value, value)
-                            & _mm512_test_epi32_mask(rest, missing);
-                    }
-                    let no = _mm512_add_epi32(*at, skip);
-                    *at = _mm512_mask_add_epi32(no, yes, no, _mm512_set1_epi32(1));
-                    moved |= _mm512_test_epi32_mask(skip, skip);
-                }
-                if step >= descent.nearest && moved == 0 {
-                    break;
-                }
-            }
-            for (i, at) in at.iter().enumerate() {
-                let place = leaves[start + 16 * i..].as_mut_ptr();
-                unsafe { _mm512_storeu_si512(place.cast(), *at) };
-            }
-        }
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq")]
-    pub(super) unsafe fn gather(
-        values: &[f32],
-        nodes: &[u32; MOST_LANES],
-        lanes: usize,
-        sums: *mut f32,
-    ) {
-        for lane in (0..lanes).step_by(16) {
-            unsafe {
-                let node = _mm512_loadu_si512(nodes.as_ptr().add(lane).cast());
-                let value = _mm512_i32gather_ps::<4>(node, values.as_ptr());
-                let sum = _mm512_loadu_ps(sums.add(lane));
-                _mm512_storeu_ps(sums.add(lane), _mm512_add_ps(sum, value));
-            }
-        }
+        // SAFETY: as the caller promises.
+        unsafe { execute::<Avx512, LANES>(run, ops, codes, slots) }
     }
 }
 
 mod avx2 {
     use super::*;
-
-    /// Records that walk side by side, in vectors of 8.
-    const ABREAST: usize = 4;
 
     /// The entry of a table of 16 in two registers.
     #[inline]
@@ -550,84 +401,15 @@ mod avx2 {
         }
     }
 
-    #[inline]
+    #[inline(never)]
     #[target_feature(enable = "avx2")]
-    pub(super) unsafe fn descend(
-        descent: &Descent<'_, f32>,
-        records: usize,
-        exits: *const u8,
-        lanes: usize,
-        leaves: &mut [u32; MOST_LANES],
+    pub(super) unsafe fn run<const LANES: usize>(
+        run: &Run,
+        ops: &[Op],
+        codes: *const u8,
+        slots: *mut u8,
     ) {
-        let nodes: *const i32 = descent.nodes.as_ptr().cast();
-        let entries = descent.entries.as_ptr();
-        let rows = descent.rows.as_ptr();
-        let number = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-        let last = _mm256_set1_epi32(records as i32 - 1);
-        let columns = _mm256_set1_epi32(descent.columns as i32);
-        for start in (0..lanes).step_by(8 * ABREAST) {
-            let mut at = [_mm256_setzero_si256(); ABREAST];
-            let mut row = at;
-            for (i, (at, row)) in at.iter_mut().zip(&mut row).enumerate() {
-                let lane = start + 8 * i;
-                let record = _mm256_add_epi32(number, _mm256_set1_epi32(lane as i32));
-                *row = _mm256_mullo_epi32(_mm256_min_epi32(record, last), columns);
-                *at = unsafe {
-                    let exit = _mm256_cvtepu8_epi32(_mm_loadl_epi64(exits.add(lane).cast()));
-                    _mm256_i32gather_epi32::<4>(entries.cast(), exit)
-                };
-            }
-            for step in 0..descent.farthest {
-                let mut moved = _mm256_setzero_si256();
-                for (at, row) in at.iter_mut().zip(&row) {
-                    let (threshold, rest) = unsafe {
-                        (
-                            _mm256_i32gather_ps::<8>(nodes.cast(), *at),
-                            _mm256_i32gather_epi32::<8>(nodes.add(1), *at),
-                        )
-                    };
-                    let feature = _mm256_and_si256(rest, _mm256_set1_epi32(i32::from(!MISSING)));
-                    let skip = _mm256_srli_epi32::<16>(rest);
-                    let value = unsafe {
-                        _mm256_i32gather_ps::<4>(rows, _mm256_add_epi32(*row, feature))
-                    };
-                    let mut yes = _mm256_cmp_ps::<_CMP_LE_OQ>(value, threshold);
-                    if descent.missing {
-                        let nan = _mm256_cmp_ps::<_CMP_UNORD_Q>(value, value);
-                        let missing = _mm256_srai_epi32::<31>(_mm256_slli_epi32::<16>(rest));
-                        let missing = _mm256_and_ps(nan, _mm256_castsi256_ps(missing));
-                        yes = _mm256_or_ps(yes, missing);
-                    }
-                    let no = _mm256_add_epi32(*at, skip);
-                    *at = _mm256_sub_epi32(no, _mm256_castps_si256(yes));
-                    moved = _mm256_or_si256(moved, skip);
-                }
-                if step >= descent.nearest && _mm256_testz_si256(moved, moved) != 0 {
-                    break;
-                }
-            }
-            for (i, at) in at.iter().enumerate() {
-                let place = leaves[start + 8 * i..].as_mut_ptr();
-                unsafe { _mm256_storeu_si256(place.cast(), *at) };
-            }
-        }
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    pub(super) unsafe fn gather(
-        values: &[f32],
-        nodes: &[u32; MOST_LANES],
-        lanes: usize,
-        sums: *mut f32,
-    ) {
-        for lane in (0..lanes).step_by(8) {
-            unsafe {
-                let node = _mm256_loadu_si256(nodes.as_ptr().add(lane).cast());
-                let value = _mm256_i32gather_ps::<4>(values.as_ptr(), node);
-                let sum = _mm256_loadu_ps(sums.add(lane));
-                _mm256_storeu_ps(sums.add(lane), _mm256_add_ps(sum, value));
-            }
-        }
+        // SAFETY: as the caller promises.
+        unsafe { execute::<Avx2, LANES>(run, ops, codes, slots) }
     }
 }
