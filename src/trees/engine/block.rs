@@ -366,28 +366,54 @@ unsafe fn blocks<T: Element, I: Instructions, const LANES: usize>(
 /// Turns the records' groups of four columns on their side: `[4 * quads, LANES]`. Lanes without a record
 /// keep what they had.
 #[inline(always)]
-fn transpose<T: Real, const LANES: usize>(
+fn transpose<'a, T: Element, const LANES: usize>(
     quads: &[u32],
-    records: Records<'_, T>,
+    records: Records<'a, T>,
     columns: &mut [T],
 ) {
-    for (quad, to) in quads.iter().zip(columns.chunks_exact_mut(4 * LANES)) {
-        let first = 4 * *quad as usize;
-        let (a, rest) = to.split_at_mut(LANES);
-        let (b, rest) = rest.split_at_mut(LANES);
-        let (c, d) = rest.split_at_mut(LANES);
-        let rows = records.rows.chunks_exact(records.columns);
-        if first + 4 <= records.columns {
-            for ((((row, a), b), c), d) in rows.zip(a).zip(b).zip(c).zip(d) {
-                let four = &row[first..first + 4];
-                (*a, *b, *c, *d) = (four[0], four[1], four[2], four[3]);
-            }
-        } else {
-            for (lane, row) in rows.enumerate() {
-                for (to, value) in [&mut *a, &mut *b, &mut *c].into_iter().zip(&row[first..]) {
-                    to[lane] = *value;
+    let width = records.columns;
+    let mut fours = records.rows.chunks_exact(4 * width);
+    let mut lane = 0;
+    // Four records by four columns at a time, and along the records: they are read in their order.
+    for rows in &mut fours {
+        let (a, rest) = rows.split_at(width);
+        let (b, rest) = rest.split_at(width);
+        let (c, d) = rest.split_at(width);
+        for (quad, to) in quads.iter().zip(columns.chunks_exact_mut(4 * LANES)) {
+            let first = 4 * *quad as usize;
+            let four = |row: &'a [T]| row.get(first..)?.first_chunk();
+            if let (Some(a), Some(b), Some(c), Some(d)) = (four(a), four(b), four(c), four(d)) {
+                let turned = T::turn([a, b, c, d]);
+                for (to, column) in to.chunks_exact_mut(LANES).zip(turned) {
+                    if let Some(to) = to.get_mut(lane..).and_then(|to| to.first_chunk_mut()) {
+                        *to = column;
+                    }
+                }
+            } else {
+                for (row, lane) in [a, b, c, d].into_iter().zip(lane..) {
+                    turn(row, first, lane, to.chunks_exact_mut(LANES));
                 }
             }
+        }
+        lane += 4;
+    }
+    for (row, lane) in fours.remainder().chunks_exact(width).zip(lane..) {
+        for (quad, to) in quads.iter().zip(columns.chunks_exact_mut(4 * LANES)) {
+            turn(row, 4 * *quad as usize, lane, to.chunks_exact_mut(LANES));
+        }
+    }
+}
+
+/// Writes up to four values of one record, from `first` on, into their columns.
+fn turn<'a, T: Real>(
+    row: &[T],
+    first: usize,
+    lane: usize,
+    columns: impl Iterator<Item = &'a mut [T]>,
+) {
+    for (value, to) in row.get(first..).unwrap_or_default().iter().zip(columns) {
+        if let Some(to) = to.get_mut(lane) {
+            *to = *value;
         }
     }
 }

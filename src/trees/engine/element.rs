@@ -20,10 +20,12 @@ pub(in crate::trees) trait Element: Real {
         lanes: usize,
         sums: *mut Self,
     );
+    /// Turns four rows of four into four columns.
+    fn turn(rows: [&[Self; 4]; 4]) -> [[Self; 4]; 4];
 }
 
 macro_rules! element {
-    ($number:ty, $rank:expr, $look_up:expr) => {
+    ($number:ty, $rank:expr, $look_up:expr, $turn:expr) => {
         impl Element for $number {
             #[inline(always)]
             unsafe fn rank<I: Instructions>(
@@ -47,9 +49,17 @@ macro_rules! element {
                 // SAFETY: as the caller promises.
                 unsafe { $look_up(table, exits, lanes, sums) }
             }
+
+            #[inline(always)]
+            fn turn(rows: [&[Self; 4]; 4]) -> [[Self; 4]; 4] {
+                $turn(rows)
+            }
         }
     };
 }
 
-element!(f32, I::rank, I::look_up);
-element!(f64, scalar::rank, scalar::look_up);
+#[cfg(target_arch = "x86_64")]
+element!(f32, I::rank, I::look_up, super::x86::turn);
+#[cfg(not(target_arch = "x86_64"))]
+element!(f32, I::rank, I::look_up, scalar::turn);
+element!(f64, scalar::rank, scalar::look_up, scalar::turn);

@@ -169,3 +169,9 @@ pub(super) unsafe fn gather<T: Real>(
         }
     }
 }
+
+/// Turns four rows of four into four columns.
+#[inline(always)]
+pub(super) fn turn<T: Real>(rows: [&[T; 4]; 4]) -> [[T; 4]; 4] {
+    std::array::from_fn(|column| rows.map(|row| row[column]))
+}
