@@ -137,7 +137,10 @@ impl<T: Real> Coder<T> {
         let feature = branch.feature as usize;
         let thresholds = self.thresholds.get(feature)?;
         let rank = thresholds.partition_point(|other| *other < threshold);
-        let ranked = self.coding.ranked.get(self.first.get(feature)? + rank / PART)?;
+        let ranked = self
+            .coding
+            .ranked
+            .get(self.first.get(feature)? + rank / PART)?;
         let column = match branch.missing {
             true => ranked.nan_yes,
             false => ranked.nan_no,

@@ -38,7 +38,11 @@ impl Top {
     pub(super) fn of<T: Real>(tree: &Tree<T>, cut: bool) -> Top {
         let most = if cut { CUT_EXITS } else { MOST_EXITS };
         let inside = match leaves(tree) <= most {
-            true => tree.nodes.iter().map(|node| branch(node).is_some()).collect(),
+            true => tree
+                .nodes
+                .iter()
+                .map(|node| branch(node).is_some())
+                .collect(),
             false => widest(tree, most),
         };
         let exits_below = exits_below(tree, &inside);

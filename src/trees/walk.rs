@@ -25,9 +25,6 @@ pub(super) struct WalkNode<T> {
 #[derive(Debug, Clone)]
 pub(super) struct WalkTree {
     pub(super) root: usize,
-    /// Steps to the nearest and to the farthest leaf.
-    pub(super) nearest: u32,
-    pub(super) farthest: u32,
 }
 
 /// All trees of a forest.
@@ -73,12 +70,7 @@ impl<T: Real> Walk<T> {
                 let skip = u16::try_from(branch.yes as usize - place).ok()?;
                 *walk.nodes.get_mut(root + place)? = WalkNode { skip, ..small };
             }
-            let (nearest, farthest) = depths(&tree.nodes);
-            walk.trees.push(WalkTree {
-                root,
-                nearest,
-                farthest,
-            });
+            walk.trees.push(WalkTree { root });
         }
         Some(walk)
     }
@@ -112,23 +104,4 @@ impl<T: Real> WalkNode<T> {
             skip: 0,
         })
     }
-}
-
-/// Steps from the root to the nearest and to the farthest leaf.
-fn depths<T>(nodes: &[Node<T>]) -> (u32, u32) {
-    let (mut nearest, mut farthest) = (u32::MAX, 0);
-    // Breadth first: the nodes of a level are as many as there are children of the level before.
-    let (mut level, mut start, mut count) = (0, 0, 1);
-    while let Some(nodes) = nodes.get(start..start + count).filter(|n| !n.is_empty()) {
-        let branches = nodes
-            .iter()
-            .filter(|node| matches!(node, Node::Branch(_)))
-            .count();
-        if branches < count {
-            nearest = nearest.min(level);
-            farthest = level;
-        }
-        (level, start, count) = (level + 1, start + count, 2 * branches);
-    }
-    (nearest, farthest)
 }

@@ -3,11 +3,12 @@
 use super::super::coding::biased;
 use super::super::forest::Real;
 use super::super::program::{Exits, Kind, Op, Run};
+use super::Processor;
 use super::compiled::{Compiled, Layout, TreeGain};
 use super::element::Element;
-use super::instructions::{Descent, Instructions, MOST_LANES};
+use super::instructions::{Instructions, MOST_LANES};
 use super::portable::Portable;
-use super::{Processor, scalar};
+use super::scalar::{self, Descent};
 #[cfg(target_arch = "x86_64")]
 use super::x86::{Avx2, Avx512};
 
@@ -18,10 +19,6 @@ const CUT_LANES: usize = 128;
 
 /// Records from which a block pays; fewer walk.
 const LEAST_RECORDS: usize = 8;
-const LEAST_RECORDS_OF_CUT: usize = 96;
-
-/// Trees that a single record walks down side by side.
-const TREES_ABREAST: usize = 8;
 
 /// 64 bytes that begin at a multiple of 64, as vector loads want them.
 #[repr(C, align(64))]
@@ -98,13 +95,12 @@ impl<T: Element> Compiled<T> {
         scratch: &mut Scratch<T>,
         mut each: impl FnMut(usize, &mut [T]),
     ) {
-        assert!(records.columns >= self.features.max(1), "columns were checked");
+        assert!(
+            records.columns >= self.features.max(1),
+            "columns were checked"
+        );
         let count = records.count();
-        let least = match self.is_cut {
-            true => LEAST_RECORDS_OF_CUT,
-            false => LEAST_RECORDS,
-        };
-        if count < least {
+        if count < LEAST_RECORDS {
             self.walk_rows(records, scratch);
             each(0, &mut scratch.rows);
             return;
@@ -116,8 +112,8 @@ impl<T: Element> Compiled<T> {
         for start in (0..count).step_by(part) {
             let end = (start + part).min(count);
             let lanes = match (self.is_cut, end - start) {
-                (true, _) => CUT_LANES,
-                (false, records) => records.next_multiple_of(64),
+                (true, CUT_LANES..) => CUT_LANES,
+                (_, records) => records.next_multiple_of(64),
             };
             self.part(records.part(start, end), lanes, processor, scratch);
             each(start, &mut scratch.rows);
@@ -134,7 +130,9 @@ impl<T: Element> Compiled<T> {
     ) {
         let blocks = records.count().div_ceil(lanes);
         let width = self.width();
-        scratch.columns.resize(4 * self.quads.len() * lanes, T::ZERO);
+        scratch
+            .columns
+            .resize(4 * self.quads.len() * lanes, T::ZERO);
         reserve(&mut scratch.codes, blocks * self.coding.columns * lanes);
         reserve(&mut scratch.slots, self.program.slots.max(1) * lanes);
         scratch.sums.clear();
@@ -208,55 +206,26 @@ impl<T: Element> Compiled<T> {
         }
     }
 
-    /// The sums of a few records, each by itself, into `scratch.rows`.
+    /// The sums of a few records, which walk, into `scratch.rows`.
     fn walk_rows(&self, records: Records<'_, T>, scratch: &mut Scratch<T>) {
         let rows = &mut scratch.rows;
         rows.clear();
         rows.resize(records.count() * self.targets, T::ZERO);
-        let records = records.rows.chunks_exact(records.columns);
-        for (record, sums) in records.zip(rows.chunks_exact_mut(self.targets)) {
-            self.walk_row(record, sums);
-        }
-    }
-
-    fn walk_row(&self, record: &[T], sums: &mut [T]) {
-        let groups = self.walk.trees.chunks(TREES_ABREAST);
-        for (trees, gains) in groups.zip(self.trees.chunks(TREES_ABREAST)) {
-            let mut at = [trees[0].root; TREES_ABREAST];
-            for (at, tree) in at.iter_mut().zip(trees) {
-                *at = tree.root;
+        let add = |tree: usize, record: usize, node: usize| {
+            let sums = rows.get_mut(record * self.targets..).unwrap_or_default();
+            if let Some(gain) = self.trees.get(tree) {
+                self.add_node(node, gain, sums);
             }
-            loop {
-                let mut moved = 0;
-                for at in &mut at {
-                    // SAFETY: a walk stays within its tree's nodes, and the record has at least as many
-                    // columns as the forest has features.
-                    unsafe {
-                        let node = self.walk.nodes.get_unchecked(*at);
-                        let feature = node.feature & !super::super::walk::MISSING;
-                        let value = *record.get_unchecked(usize::from(feature));
-                        let yes = scalar::answer(node, value);
-                        *at += usize::from(node.skip) + yes as usize;
-                        moved |= node.skip;
-                    }
-                }
-                if moved == 0 {
-                    break;
-                }
-            }
-            for (at, gain) in at.iter().zip(gains) {
-                self.add_node(*at, gain, sums);
-            }
-        }
+        };
+        // SAFETY: there are fewer records than walkers, and they have the columns (`Compiled::sums`).
+        unsafe { scalar::walk_few(&self.walk, records.rows, records.columns, add) };
     }
 
     /// Adds what the leaf at a node of the walk gives.
     #[inline]
     fn add_node(&self, node: usize, gain: &TreeGain, sums: &mut [T]) {
         if let Some(value) = self.node_values.get(node) {
-            if let Some(target) = self.tree_targets.get(gain.targets.start)
-                && let Some(sum) = sums.get_mut(*target as usize)
-            {
+            if let Some(sum) = sums.get_mut(gain.first_target as usize) {
                 *sum = sum.plus(*value);
             }
             return;
@@ -493,13 +462,17 @@ pub(super) unsafe fn execute<I: Instructions, const LANES: usize>(
             };
         }
         match run.kind {
-            Kind::Exits => each!(op, at, {} |no| I::keep(no, one)),
-            Kind::ExitSlot => each!(op, at, { below = slot(op.no) } |no| {
-                I::keep(no, I::add(I::load(below.add(at)), one))
-            }),
-            Kind::SlotExit => each!(op, at, { below = slot(op.yes), left = I::splat(op.left) } |no| {
-                I::choose(no, left, I::load(below.add(at)))
-            }),
+            Kind::Exits => each!(op, at, {} | no | I::keep(no, one)),
+            Kind::ExitSlot => each!(
+                op,
+                at,
+                { below = slot(op.no) } | no | { I::keep(no, I::add(I::load(below.add(at)), one)) }
+            ),
+            Kind::SlotExit => {
+                each!(op, at, { below = slot(op.yes), left = I::splat(op.left) } |no| {
+                    I::choose(no, left, I::load(below.add(at)))
+                })
+            }
             Kind::Slots => each!(op, at, {
                 yes = slot(op.yes), right = slot(op.no), left = I::splat(op.left)
             } |no| {
@@ -512,12 +485,16 @@ pub(super) unsafe fn execute<I: Instructions, const LANES: usize>(
                 let high = I::choose(above(right, at, no_than), three, two);
                 I::choose(no, high, pair(yes, at, yes_than))
             }),
-            Kind::ExitPair => each!(op, at, { right = column(op.no), no_than = splat(op.no_than) } |no| {
-                I::keep(no, I::choose(above(right, at, no_than), two, one))
-            }),
-            Kind::PairExit => each!(op, at, { yes = column(op.yes), yes_than = splat(op.yes_than) } |no| {
-                I::choose(no, two, pair(yes, at, yes_than))
-            }),
+            Kind::ExitPair => {
+                each!(op, at, { right = column(op.no), no_than = splat(op.no_than) } |no| {
+                    I::keep(no, I::choose(above(right, at, no_than), two, one))
+                })
+            }
+            Kind::PairExit => {
+                each!(op, at, { yes = column(op.yes), yes_than = splat(op.yes_than) } |no| {
+                    I::choose(no, two, pair(yes, at, yes_than))
+                })
+            }
         }
     }
 }
@@ -622,24 +599,24 @@ unsafe fn below<T: Element, I: Instructions, const LANES: usize>(
 ) {
     let (gain, walked) = (&compiled.trees[tree], &compiled.walk.trees[tree]);
     let entries = gain.entries.clone().unwrap_or_default();
+    let count = records.count();
     let descent = Descent {
         nodes: &compiled.walk.nodes[walked.root..],
         entries: &compiled.entries[entries],
         rows: records.rows,
         columns: records.columns,
-        nearest: 0,
-        farthest: walked.farthest,
+        records: count,
         missing: compiled.walk.missing,
     };
-    // SAFETY: entries are nodes of the tree; sums have LANES elements a target.
+    // SAFETY: entries are nodes of the tree; there are exits for LANES records, and sums for each target.
     unsafe {
-        scalar::descend(&descent, records.count(), exits, LANES, leaves);
+        descent.walk(exits, leaves);
         if let Some(values) = compiled.node_values.get(walked.root..) {
-            let target = compiled.tree_targets[gain.targets.start] as usize;
-            scalar::gather(values, leaves, LANES, sums.add(target * LANES));
+            let target = gain.first_target as usize;
+            scalar::gather(values, leaves, count, sums.add(target * LANES));
             return;
         }
-        for (lane, leaf) in leaves.iter().take(LANES).enumerate() {
+        for (lane, leaf) in leaves.iter().take(count).enumerate() {
             let values = compiled.values_of(walked.root + *leaf as usize, gain);
             match compiled.layout {
                 Layout::Columns => {

@@ -66,6 +66,8 @@ pub(super) enum Layout {
 pub(super) struct TreeGain {
     /// In [`Layout::Columns`], the targets it gives to.
     pub(super) targets: Range<usize>,
+    /// The first of them.
+    pub(super) first_target: u32,
     pub(super) exits: usize,
     /// Where its part of `tables` begins, and how far apart its tables (or rows) are.
     pub(super) table: usize,
@@ -172,9 +174,11 @@ impl<T: Real> Compiled<T> {
             let nodes = top.exits.iter().map(|exit| place(*exit as usize) as u32);
             self.entries.extend(nodes);
         }
+        let first_target = targets.first().copied().unwrap_or_default();
         self.tree_targets.extend(targets);
         self.trees.push(TreeGain {
             targets: start..self.tree_targets.len(),
+            first_target,
             exits,
             table,
             pitch,
@@ -219,7 +223,11 @@ impl<T: Real> Compiled<T> {
         }
         // Every leaf then has one value, at its own number; that of a branch is never asked for.
         let value = |leaf: &u32| self.values.get(*leaf as usize).copied();
-        let values = self.walk.leaves.iter().map(|leaf| value(leaf).unwrap_or(T::ZERO));
+        let values = self
+            .walk
+            .leaves
+            .iter()
+            .map(|leaf| value(leaf).unwrap_or(T::ZERO));
         self.node_values = values.collect();
     }
 
@@ -250,7 +258,10 @@ impl<T: Real> Compiled<T> {
             })
             && exits.len() == self.trees.len()
             && self.walk.trees.len() == self.trees.len()
-            && self.tree_targets.iter().all(|t| (*t as usize) < self.targets)
+            && self
+                .tree_targets
+                .iter()
+                .all(|t| (*t as usize) < self.targets)
             && self.coding.columns <= usize::from(u16::MAX)
     }
 }

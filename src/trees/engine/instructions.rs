@@ -1,26 +1,9 @@
 //! What the engine asks of a processor: one trait, implemented for each instruction set.
 
 use super::super::program::{Op, Run};
-use super::super::walk::WalkNode;
 
 /// Records in a block at most; every block has a multiple of 64.
 pub(super) const MOST_LANES: usize = 256;
-
-/// A walk that many records take at once, through one tree.
-pub(in crate::trees) struct Descent<'a, T> {
-    /// The tree's nodes.
-    pub(super) nodes: &'a [WalkNode<T>],
-    /// The node where each exit of the top leads.
-    pub(super) entries: &'a [u32],
-    /// The records, row-major.
-    pub(super) rows: &'a [T],
-    pub(super) columns: usize,
-    /// Steps after which the first record may have come to a leaf, and all of them have.
-    pub(super) nearest: u32,
-    pub(super) farthest: u32,
-    /// Whether any branch sends NaN to yes.
-    pub(super) missing: bool,
-}
 
 /// The instructions of one kind of processor, on `WIDTH` bytes at a time.
 ///

@@ -3,11 +3,18 @@
 
 use super::super::coding::biased;
 use super::super::forest::Real;
-use super::super::walk::{MISSING, WalkNode};
-use super::instructions::{Descent, MOST_LANES};
+use super::super::walk::{MISSING, Walk, WalkNode};
+use super::instructions::MOST_LANES;
 
 /// Records that walk side by side.
 const WALKERS: usize = 16;
+
+/// Walkers where there are few records, and small trees: all wait for the last of them, whose way may be
+/// much longer than that of most. Nodes of larger trees are waited for longer.
+const FEW: usize = 8;
+
+/// Nodes of a large tree.
+const LARGE_TREE: usize = 128;
 
 /// As [`super::instructions::Instructions::rank`].
 ///
@@ -80,65 +87,139 @@ pub(super) unsafe fn look_up<T: Real>(table: &[T], exits: *const u8, lanes: usiz
     }
 }
 
-/// As [`super::instructions::Instructions::descend`].
-///
-/// # Safety
-/// As there.
-pub(super) unsafe fn descend<T: Real>(
-    descent: &Descent<'_, T>,
-    records: usize,
-    exits: *const u8,
-    lanes: usize,
-    leaves: &mut [u32; MOST_LANES],
-) {
-    // SAFETY: as the caller promises.
-    unsafe {
-        match descent.missing {
-            true => descend_with::<T, true>(descent, records, exits, lanes, leaves),
-            false => descend_with::<T, false>(descent, records, exits, lanes, leaves),
+/// A walk that many records take at once, through one tree.
+pub(super) struct Descent<'a, T> {
+    /// The tree's nodes.
+    pub(super) nodes: &'a [WalkNode<T>],
+    /// The node where each exit of the top leads.
+    pub(super) entries: &'a [u32],
+    /// The records, row-major.
+    pub(super) rows: &'a [T],
+    pub(super) columns: usize,
+    pub(super) records: usize,
+    /// Whether any branch sends NaN to yes.
+    pub(super) missing: bool,
+}
+
+impl<T: Real> Descent<'_, T> {
+    /// Walks the records down from where `exits` say, and writes the nodes of their leaves.
+    ///
+    /// One value at a time: on the processors that we measured, gathers of nodes and values took twice
+    /// as long.
+    ///
+    /// # Safety
+    /// `exits` are as many numbers of entries as there are records, filled up to a multiple of
+    /// [`WALKERS`]; entries are nodes; rows have a column for every feature of the nodes.
+    pub(super) unsafe fn walk(&self, exits: *const u8, leaves: &mut [u32; MOST_LANES]) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            match self.missing {
+                true => self.walk_with::<true>(exits, leaves),
+                false => self.walk_with::<false>(exits, leaves),
+            }
+        }
+    }
+
+    /// Not inlined: with the instructions of the caller the compiler would gather.
+    #[inline(never)]
+    unsafe fn walk_with<const MISSING_YES: bool>(
+        &self,
+        exits: *const u8,
+        leaves: &mut [u32; MOST_LANES],
+    ) {
+        let starts = (0..self.records).step_by(WALKERS);
+        for (start, leaves) in starts.zip(leaves.chunks_mut(WALKERS)) {
+            let row = |lane: usize| (start + lane).min(self.records - 1) * self.columns;
+            // SAFETY: every walker has the row of a record, and its exit is the number of an entry.
+            unsafe {
+                let rows = std::array::from_fn(|lane| self.rows.as_ptr().add(row(lane)));
+                let exit = |lane| usize::from(*exits.add(start + lane));
+                let mut at: [u32; WALKERS] =
+                    std::array::from_fn(|lane| *self.entries.get_unchecked(exit(lane)));
+                to_leaves::<T, MISSING_YES, _>(self.nodes, &rows, &mut at);
+                leaves.copy_from_slice(&at);
+            }
         }
     }
 }
 
-/// Not inlined: with the instructions of the caller the compiler would gather, which is slower.
-#[inline(never)]
-unsafe fn descend_with<T: Real, const MISSES: bool>(
-    descent: &Descent<'_, T>,
-    records: usize,
-    exits: *const u8,
-    lanes: usize,
-    leaves: &mut [u32; MOST_LANES],
+/// Walks a few records down all trees, and hands each leaf's node to `each`: the number of the tree, the
+/// number of the record, the node; each record's trees in their order.
+///
+/// # Safety
+/// There are at most [`FEW`] records, and they have a column for every feature of the nodes.
+#[inline(always)]
+pub(super) unsafe fn walk_few<T: Real>(
+    walk: &Walk<T>,
+    records: &[T],
+    columns: usize,
+    each: impl FnMut(usize, usize, usize),
 ) {
-    let nodes = descent.nodes.as_ptr();
-    for start in (0..lanes).step_by(WALKERS) {
-        let row = |lane: usize| (start + lane).min(records - 1) * descent.columns;
-        // SAFETY: every lane is that of a record.
-        let rows: [*const T; WALKERS] =
-            std::array::from_fn(|lane| unsafe { descent.rows.as_ptr().add(row(lane)) });
-        let mut at: [u32; WALKERS] = std::array::from_fn(|lane| {
-            // SAFETY: the caller gives `lanes` exits, each the number of an entry.
-            unsafe { *descent.entries.get_unchecked(usize::from(*exits.add(start + lane))) }
-        });
-        for step in 0..descent.farthest {
-            let mut moved = 0;
-            for lane in 0..WALKERS {
-                // SAFETY: a walk stays within its tree, and no feature is beyond the columns.
-                unsafe {
-                    let node = &*nodes.add(at[lane] as usize);
-                    let yes = if MISSES {
-                        answer(node, *rows[lane].add(usize::from(node.feature & !MISSING)))
-                    } else {
-                        u32::from(*rows[lane].add(usize::from(node.feature)) <= node.threshold)
-                    };
-                    at[lane] += u32::from(node.skip) + yes;
-                    moved |= node.skip;
-                }
-            }
-            if step >= descent.nearest && moved == 0 {
-                break;
+    // SAFETY: as the caller promises.
+    unsafe {
+        match (
+            walk.missing,
+            walk.nodes.len() / walk.trees.len().max(1) > LARGE_TREE,
+        ) {
+            (true, true) => walk_few_with::<T, true, WALKERS>(walk, records, columns, each),
+            (true, false) => walk_few_with::<T, true, FEW>(walk, records, columns, each),
+            (false, true) => walk_few_with::<T, false, WALKERS>(walk, records, columns, each),
+            (false, false) => walk_few_with::<T, false, FEW>(walk, records, columns, each),
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn walk_few_with<T: Real, const MISSING_YES: bool, const WALKERS: usize>(
+    walk: &Walk<T>,
+    records: &[T],
+    columns: usize,
+    mut each: impl FnMut(usize, usize, usize),
+) {
+    let count = (records.len() / columns).clamp(1, WALKERS);
+    let abreast = WALKERS / count;
+    for (group, trees) in walk.trees.chunks(abreast).enumerate() {
+        let tree = |lane: usize| (lane / count).min(trees.len() - 1);
+        let mut at: [u32; WALKERS] = std::array::from_fn(|lane| trees[tree(lane)].root as u32);
+        // SAFETY: the walk begins at roots; every walker has the row of a record.
+        unsafe {
+            let rows = std::array::from_fn(|lane| records.as_ptr().add(lane % count * columns));
+            to_leaves::<T, MISSING_YES, _>(&walk.nodes, &rows, &mut at);
+        }
+        for (lane, at) in at.iter().enumerate().take(trees.len() * count) {
+            each(group * abreast + lane / count, lane % count, *at as usize);
+        }
+    }
+}
+
+/// Walks from nodes to leaves.
+///
+/// # Safety
+/// `at` are numbers of nodes, and every row has a column for every feature of the nodes.
+#[inline(always)]
+unsafe fn to_leaves<T: Real, const MISSING_YES: bool, const WALKERS: usize>(
+    nodes: &[WalkNode<T>],
+    rows: &[*const T; WALKERS],
+    at: &mut [u32; WALKERS],
+) {
+    loop {
+        let mut moved = 0;
+        for lane in 0..WALKERS {
+            // SAFETY: a walk stays within its tree, and no feature is beyond the columns.
+            unsafe {
+                let node = nodes.get_unchecked(at[lane] as usize);
+                let yes = if MISSING_YES {
+                    answer(node, *rows[lane].add(usize::from(node.feature & !MISSING)))
+                } else {
+                    u32::from(*rows[lane].add(usize::from(node.feature)) <= node.threshold)
+                };
+                at[lane] += u32::from(node.skip) + yes;
+                moved |= node.skip;
             }
         }
-        leaves[start..start + WALKERS].copy_from_slice(&at);
+        if moved == 0 {
+            return;
+        }
     }
 }
 
@@ -150,10 +231,10 @@ pub(super) fn answer<T: Real>(node: &WalkNode<T>, value: T) -> u32 {
         | (u32::from(value.is_nan()) & u32::from(node.feature >> MISSING.trailing_zeros()))
 }
 
-/// As [`super::instructions::Instructions::gather`].
+/// Adds to each of the sums the value of the node that its record came to.
 ///
 /// # Safety
-/// As there.
+/// Nodes have values; there are as many sums as `lanes`.
 #[inline(never)]
 pub(super) unsafe fn gather<T: Real>(
     values: &[T],
@@ -162,7 +243,7 @@ pub(super) unsafe fn gather<T: Real>(
     sums: *mut T,
 ) {
     for (lane, node) in nodes.iter().take(lanes).enumerate() {
-        // SAFETY: the nodes are of the tree whose values these are; the caller gives `lanes` sums.
+        // SAFETY: as the caller promises.
         unsafe {
             let value = *values.get_unchecked(*node as usize);
             *sums.add(lane) = (*sums.add(lane)).plus(value);

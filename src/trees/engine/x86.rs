@@ -235,16 +235,10 @@ mod avx512 {
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq")]
-    pub(super) unsafe fn look_up(
-        table: &[f32],
-        exits: *const u8,
-        lanes: usize,
-        sums: *mut f32,
-    ) {
+    pub(super) unsafe fn look_up(table: &[f32], exits: *const u8, lanes: usize, sums: *mut f32) {
         let part = |i: usize| unsafe { _mm512_loadu_ps(table.as_ptr().add(16 * i)) };
-        let exit = |lane: usize| unsafe {
-            _mm512_cvtepu8_epi32(_mm_loadu_si128(exits.add(lane).cast()))
-        };
+        let exit =
+            |lane: usize| unsafe { _mm512_cvtepu8_epi32(_mm_loadu_si128(exits.add(lane).cast())) };
         let add = |lane: usize, value: __m512| unsafe {
             let sum = _mm512_loadu_ps(sums.add(lane));
             _mm512_storeu_ps(sums.add(lane), _mm512_add_ps(sum, value));
@@ -290,7 +284,9 @@ mod avx512 {
             _ => {
                 for lane in lanes {
                     let at = exit(lane);
-                    add(lane, unsafe { _mm512_i32gather_ps::<4>(at, table.as_ptr()) });
+                    add(lane, unsafe {
+                        _mm512_i32gather_ps::<4>(at, table.as_ptr())
+                    });
                 }
             }
         }
@@ -374,11 +370,8 @@ mod avx2 {
             if !codes.1.is_null() {
                 let nan = _mm256_cmp_ps::<_CMP_UNORD_Q>(value, value);
                 let highest = _mm256_set1_epi32((1 << DEPTH) + 255);
-                let at = _mm256_blendv_ps(
-                    _mm256_castsi256_ps(at),
-                    _mm256_castsi256_ps(highest),
-                    nan,
-                );
+                let at =
+                    _mm256_blendv_ps(_mm256_castsi256_ps(at), _mm256_castsi256_ps(highest), nan);
                 store(codes.1, _mm256_castps_si256(at));
             }
         }
@@ -386,16 +379,10 @@ mod avx2 {
 
     #[inline]
     #[target_feature(enable = "avx2")]
-    pub(super) unsafe fn look_up(
-        table: &[f32],
-        exits: *const u8,
-        lanes: usize,
-        sums: *mut f32,
-    ) {
+    pub(super) unsafe fn look_up(table: &[f32], exits: *const u8, lanes: usize, sums: *mut f32) {
         let part = |i: usize| unsafe { _mm256_loadu_ps(table.as_ptr().add(8 * i)) };
-        let exit = |lane: usize| unsafe {
-            _mm256_cvtepu8_epi32(_mm_loadl_epi64(exits.add(lane).cast()))
-        };
+        let exit =
+            |lane: usize| unsafe { _mm256_cvtepu8_epi32(_mm_loadl_epi64(exits.add(lane).cast())) };
         let add = |lane: usize, value: __m256| unsafe {
             let sum = _mm256_loadu_ps(sums.add(lane));
             _mm256_storeu_ps(sums.add(lane), _mm256_add_ps(sum, value));
@@ -417,7 +404,9 @@ mod avx2 {
             _ => {
                 for lane in lanes {
                     let at = exit(lane);
-                    add(lane, unsafe { _mm256_i32gather_ps::<4>(table.as_ptr(), at) });
+                    add(lane, unsafe {
+                        _mm256_i32gather_ps::<4>(table.as_ptr(), at)
+                    });
                 }
             }
         }
