@@ -47,6 +47,7 @@ struct Walk<'a, T> {
     sharing: Sharing,
     seen: Vec<bool>,
     folds: Vec<Fold<T>>,
+    has_large_sets: bool,
     /// Comparisons of nodes that may still be made: hostile chains would ask for their square.
     steps: usize,
 }
@@ -58,6 +59,7 @@ impl<'a, T: Real> Walk<'a, T> {
             sharing,
             seen: vec![false; nodes.nodes.len()],
             folds: Vec::new(),
+            has_large_sets: nodes.nodes.iter().any(|node| node.mode == Mode::Member),
             steps: nodes.nodes.len() * 8 + 1024,
         })
     }
@@ -128,7 +130,7 @@ impl<'a, T: Real> Walk<'a, T> {
     fn are_alike(&mut self, left: u32, right: u32) -> Result<bool, Refusal> {
         let mut ahead = vec![(left, right)];
         while let Some((left, right)) = ahead.pop() {
-            if left == right {
+            if left == right && !self.has_large_sets {
                 continue;
             }
             let Some(steps) = self.steps.checked_sub(1) else {
@@ -136,10 +138,11 @@ impl<'a, T: Real> Walk<'a, T> {
             };
             self.steps = steps;
             let (a, b) = (self.nodes.at(left)?, self.nodes.at(right)?);
+            // Large sets are kept apart there, each for its node, so that no two are the same.
             let same_question = a.mode == b.mode
+                && a.mode != Mode::Member
                 && a.feature == b.feature
-                && a.value == b.value
-                && (a.mode != Mode::Member || a.set == b.set);
+                && a.value == b.value;
             if !same_question {
                 return Ok(false);
             }
