@@ -4,49 +4,92 @@
 //! A [`Forest`] is only made by [`Forest::new`], which checks what the engines rely on: each tree is a
 //! tree, its nodes stand breadth first, and no number points out of its list.
 
-use std::ops::Range;
+use std::fmt;
+use std::ops::{Add, Div, Mul, Neg, Range};
 
 /// A number of the precision that an ensemble is computed in: `f32` or `f64`.
-pub trait Real: Copy + PartialOrd + Send + Sync + 'static {
-    const ZERO: Self;
+pub trait Real:
+    Copy
+    + PartialOrd
+    + Default
+    + Send
+    + Sync
+    + fmt::Debug
+    + Add<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+    + 'static
+{
     const INFINITY: Self;
     const NAN: Self;
 
-    fn plus(self, other: Self) -> Self;
+    /// Whether this is NaN.
     fn is_nan(self) -> bool;
+
+    /// This number as a float32, rounded to the nearest.
+    fn single(self) -> f32;
+
+    /// This number as a float64, which is exact.
+    fn double(self) -> f64;
+
+    /// A float32 in this precision, which is exact.
+    fn of_single(value: f32) -> Self;
+
+    /// The number of this precision that is nearest to a float64.
+    fn of_double(value: f64) -> Self;
+
+    /// The next lower number; negative infinity and NaN stay.
+    fn next_lower(self) -> Self;
+
+    /// The bits, in the low end.
+    fn bits(self) -> u64;
 }
 
-impl Real for f32 {
-    const ZERO: f32 = 0.0;
-    const INFINITY: f32 = f32::INFINITY;
-    const NAN: f32 = f32::NAN;
+macro_rules! real {
+    ($type:ty) => {
+        impl Real for $type {
+            const INFINITY: Self = Self::INFINITY;
+            const NAN: Self = Self::NAN;
 
-    #[inline(always)]
-    fn plus(self, other: f32) -> f32 {
-        self + other
-    }
+            #[inline(always)]
+            fn is_nan(self) -> bool {
+                self.is_nan()
+            }
 
-    #[inline(always)]
-    fn is_nan(self) -> bool {
-        self.is_nan()
-    }
+            #[inline]
+            fn single(self) -> f32 {
+                self as f32
+            }
+
+            #[inline]
+            fn double(self) -> f64 {
+                self.into()
+            }
+
+            #[inline]
+            fn of_single(value: f32) -> Self {
+                value as $type
+            }
+
+            #[inline]
+            fn of_double(value: f64) -> Self {
+                value as $type
+            }
+
+            fn next_lower(self) -> Self {
+                self.next_down()
+            }
+
+            fn bits(self) -> u64 {
+                self.to_bits().into()
+            }
+        }
+    };
 }
 
-impl Real for f64 {
-    const ZERO: f64 = 0.0;
-    const INFINITY: f64 = f64::INFINITY;
-    const NAN: f64 = f64::NAN;
-
-    #[inline(always)]
-    fn plus(self, other: f64) -> f64 {
-        self + other
-    }
-
-    #[inline(always)]
-    fn is_nan(self) -> bool {
-        self.is_nan()
-    }
-}
+real!(f32);
+real!(f64);
 
 /// The trees of one ensemble.
 #[derive(Debug, Clone, PartialEq)]

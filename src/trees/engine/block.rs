@@ -132,11 +132,11 @@ impl<T: Element> Compiled<T> {
         let width = self.width();
         scratch
             .columns
-            .resize(4 * self.quads.len() * lanes, T::ZERO);
+            .resize(4 * self.quads.len() * lanes, T::default());
         reserve(&mut scratch.codes, blocks * self.coding.columns * lanes);
         reserve(&mut scratch.slots, self.program.slots.max(1) * lanes);
         scratch.sums.clear();
-        scratch.sums.resize(blocks * width * lanes, T::ZERO);
+        scratch.sums.resize(blocks * width * lanes, T::default());
         // SAFETY: the processor has the instructions (`Processor::all` asked it), the scratch memory has
         // just been made large enough, and the columns were checked by the caller.
         unsafe {
@@ -167,7 +167,7 @@ impl<T: Element> Compiled<T> {
             rows.truncate(count);
             return;
         }
-        rows.resize(count * self.targets, T::ZERO);
+        rows.resize(count * self.targets, T::default());
         let blocks = sums.chunks_exact(lanes * self.width());
         for (sums, rows) in blocks.zip(rows.chunks_mut(lanes * self.targets)) {
             match self.layout {
@@ -210,7 +210,7 @@ impl<T: Element> Compiled<T> {
     fn walk_rows(&self, records: Records<'_, T>, scratch: &mut Scratch<T>) {
         let rows = &mut scratch.rows;
         rows.clear();
-        rows.resize(records.count() * self.targets, T::ZERO);
+        rows.resize(records.count() * self.targets, T::default());
         let add = |tree: usize, record: usize, node: usize| {
             let sums = rows.get_mut(record * self.targets..).unwrap_or_default();
             if let Some(gain) = self.trees.get(tree) {
@@ -226,7 +226,7 @@ impl<T: Element> Compiled<T> {
     fn add_node(&self, node: usize, gain: &TreeGain, sums: &mut [T]) {
         if let Some(value) = self.node_values.get(node) {
             if let Some(sum) = sums.get_mut(gain.first_target as usize) {
-                *sum = sum.plus(*value);
+                *sum = *sum + *value;
             }
             return;
         }
@@ -236,13 +236,13 @@ impl<T: Element> Compiled<T> {
                 let targets = self.tree_targets.get(gain.targets.clone());
                 for (target, value) in targets.unwrap_or_default().iter().zip(values) {
                     if let Some(sum) = sums.get_mut(*target as usize) {
-                        *sum = sum.plus(*value);
+                        *sum = *sum + *value;
                     }
                 }
             }
             Layout::Rows(_) => {
                 for (sum, value) in sums.iter_mut().zip(values) {
-                    *sum = sum.plus(*value);
+                    *sum = *sum + *value;
                 }
             }
         }
@@ -578,7 +578,7 @@ unsafe fn add_row<T: Real>(row: *const T, pitch: usize, sums: *mut T) {
         // SAFETY: pitch is a multiple of 8.
         unsafe {
             let (values, sums) = (row.add(at).cast::<[T; 8]>(), sums.add(at).cast::<[T; 8]>());
-            let added: [T; 8] = std::array::from_fn(|i| (*sums)[i].plus((*values)[i]));
+            let added: [T; 8] = std::array::from_fn(|i| (*sums)[i] + (*values)[i]);
             *sums = added;
         }
     }
@@ -623,7 +623,7 @@ unsafe fn below<T: Element, I: Instructions, const LANES: usize>(
                     let targets = &compiled.tree_targets[gain.targets.clone()];
                     for (target, value) in targets.iter().zip(values) {
                         let sum = sums.add(*target as usize * LANES + lane);
-                        *sum = (*sum).plus(*value);
+                        *sum = *sum + *value;
                     }
                 }
                 Layout::Rows(pitch) => add_row(values.as_ptr(), pitch, sums.add(lane * pitch)),

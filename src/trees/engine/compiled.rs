@@ -123,7 +123,7 @@ impl<T: Real> Compiled<T> {
             first_leaf += tree.nodes.len() / 2 + 1;
         }
         // Whole registers are loaded from the ends of tables.
-        compiled.tables.resize(compiled.tables.len() + 32, T::ZERO);
+        compiled.tables.resize(compiled.tables.len() + 32, T::default());
         compiled.name_node_values();
         compiled.is_sound().then_some(compiled)
     }
@@ -149,7 +149,7 @@ impl<T: Real> Compiled<T> {
         for node in &tree.nodes {
             if let Node::Leaf(leaf) = node {
                 rows.clear();
-                rows.resize(width, T::ZERO);
+                rows.resize(width, T::default());
                 for weight in forest.given(leaf) {
                     let place = match self.layout {
                         Layout::Columns => targets.binary_search(&weight.target).ok(),
@@ -203,7 +203,7 @@ impl<T: Real> Compiled<T> {
             Layout::Columns => (width, 1, pitch),
             Layout::Rows(_) => (top.exits.len(), pitch, 1),
         };
-        self.tables.resize(table + rows * pitch, T::ZERO);
+        self.tables.resize(table + rows * pitch, T::default());
         for (exit, node) in top.exits.iter().enumerate() {
             let leaf = leaves.get(*node as usize).copied().unwrap_or_default();
             for target in 0..width {
@@ -227,7 +227,7 @@ impl<T: Real> Compiled<T> {
             .walk
             .leaves
             .iter()
-            .map(|leaf| value(leaf).unwrap_or(T::ZERO));
+            .map(|leaf| value(leaf).unwrap_or(T::default()));
         self.node_values = values.collect();
     }
 

@@ -82,7 +82,7 @@ pub(super) unsafe fn look_up<T: Real>(table: &[T], exits: *const u8, lanes: usiz
         // SAFETY: exits are numbers of the table's entries; the caller gives `lanes` exits and sums.
         unsafe {
             let value = *table.get_unchecked(usize::from(*exits.add(lane)));
-            *sums.add(lane) = (*sums.add(lane)).plus(value);
+            *sums.add(lane) = *sums.add(lane) + value;
         }
     }
 }
@@ -246,7 +246,7 @@ pub(super) unsafe fn gather<T: Real>(
         // SAFETY: as the caller promises.
         unsafe {
             let value = *values.get_unchecked(*node as usize);
-            *sums.add(lane) = (*sums.add(lane)).plus(value);
+            *sums.add(lane) = *sums.add(lane) + value;
         }
     }
 }
