@@ -239,10 +239,15 @@ impl<T: Real> Forest<T> {
         &self.weights
     }
 
-    /// What one leaf gives.
+    /// What one leaf gives. With a single target, ONNX Runtime takes the first weight of a leaf and no
+    /// other.
     pub fn given(&self, leaf: &Range<u32>) -> &[Weight<T>] {
         let range = leaf.start as usize..leaf.end as usize;
-        self.weights.get(range).unwrap_or_default()
+        let given = self.weights.get(range).unwrap_or_default();
+        match self.targets {
+            1 => given.get(..1).unwrap_or_default(),
+            _ => given,
+        }
     }
 
     /// The sets of values that branches name, each sorted.

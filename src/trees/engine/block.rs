@@ -83,8 +83,7 @@ impl<'a, T> Records<'a, T> {
 }
 
 impl<T: Element> Compiled<T> {
-    /// Hands the sums of the records to `each`, part by part in order: the number of the part's first
-    /// record, and its sums, row-major `[records, targets]`.
+    /// Hands the sums of the records to `each`, part by part in order, row-major `[records, targets]`.
     ///
     /// Sums are added up tree by tree from 0, in the precision of `T`. There must be at least as many
     /// columns as the forest has features, and one.
@@ -93,7 +92,7 @@ impl<T: Element> Compiled<T> {
         records: Records<'_, T>,
         processor: Processor,
         scratch: &mut Scratch<T>,
-        mut each: impl FnMut(usize, &mut [T]),
+        mut each: impl FnMut(&mut [T]),
     ) {
         assert!(
             records.columns >= self.features.max(1),
@@ -102,7 +101,7 @@ impl<T: Element> Compiled<T> {
         let count = records.count();
         if count < LEAST_RECORDS {
             self.walk_rows(records, scratch);
-            each(0, &mut scratch.rows);
+            each(&mut scratch.rows);
             return;
         }
         let part = match self.is_cut {
@@ -116,7 +115,7 @@ impl<T: Element> Compiled<T> {
                 (_, records) => records.next_multiple_of(64),
             };
             self.part(records.part(start, end), lanes, processor, scratch);
-            each(start, &mut scratch.rows);
+            each(&mut scratch.rows);
         }
     }
 

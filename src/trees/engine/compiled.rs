@@ -128,6 +128,11 @@ impl<T: Real> Compiled<T> {
         compiled.is_sound().then_some(compiled)
     }
 
+    /// Which targets are given to; it is the same for all records.
+    pub(in crate::trees) fn given(&self) -> &[bool] {
+        &self.given
+    }
+
     /// Appends what one tree adds.
     fn push(
         &mut self,
