@@ -35,9 +35,72 @@ pub(super) struct Ranked<T> {
     /// (Eytzinger's layout), filled up with infinities: `depth` levels.
     pub(super) search: Box<[T; 256]>,
     pub(super) depth: u32,
+    /// The same thresholds by value, for processors that rank one value at a time.
+    pub(super) buckets: Option<Box<Buckets<T>>>,
     /// The column where NaN is lowest, the column where it is highest.
     pub(super) nan_yes: Option<u16>,
     pub(super) nan_no: Option<u16>,
+}
+
+/// A part's thresholds, found by where a value lies between the lowest and the highest.
+///
+/// The place of a value grows with the value, in rounded arithmetic too. So the thresholds of lower
+/// buckets are below it, those of higher ones are not, and it is compared with those of its own alone.
+pub(super) struct Buckets<T> {
+    pub(super) low: T,
+    pub(super) scale: T,
+    /// How many thresholds are in lower buckets.
+    pub(super) lower: [u8; BUCKETS],
+    /// The thresholds, sorted, and infinities behind them.
+    pub(super) sorted: [T; PART + MOST_ALIKE],
+    /// The most thresholds in a bucket.
+    pub(super) alike: usize,
+}
+
+pub(super) const BUCKETS: usize = 1024;
+
+/// Thresholds in a bucket beyond which a search is faster.
+const MOST_ALIKE: usize = 5;
+
+impl<T: Real> Buckets<T> {
+    /// `None` where the thresholds lie too unevenly.
+    fn of(part: &[T]) -> Option<Box<Buckets<T>>> {
+        let finite = part.iter().copied().filter(|t| t.double().is_finite());
+        let (low, high) = finite.fold((T::INFINITY, -T::INFINITY), |(low, high), t| {
+            (if t < low { t } else { low }, if t > high { t } else { high })
+        });
+        let scale = T::of_double((BUCKETS - 2) as f64) / (high + -low);
+        if !(scale.double().is_finite() && scale > T::default()) {
+            return None;
+        }
+        let mut buckets = Box::new(Buckets {
+            low,
+            scale,
+            lower: [0; BUCKETS],
+            sorted: [T::INFINITY; PART + MOST_ALIKE],
+            alike: 0,
+        });
+        let mut counts = [0_usize; BUCKETS];
+        for (to, threshold) in buckets.sorted.iter_mut().zip(part) {
+            *to = *threshold;
+        }
+        for threshold in part {
+            *counts.get_mut(buckets.bucket(*threshold))? += 1;
+        }
+        let mut below = 0;
+        for (lower, count) in buckets.lower.iter_mut().zip(counts) {
+            *lower = below as u8;
+            below += count;
+        }
+        buckets.alike = counts.into_iter().max().unwrap_or_default();
+        (buckets.alike <= MOST_ALIKE).then_some(buckets)
+    }
+
+    /// Where a value belongs; NaN to the first.
+    #[inline(always)]
+    pub(super) fn bucket(&self, value: T) -> usize {
+        ((value + -self.low) * self.scale).clamped(BUCKETS - 1)
+    }
 }
 
 /// A question for membership in a set.
@@ -114,6 +177,7 @@ impl<T: Real> Coder<T> {
                 feature,
                 search: search_tree(part, depth),
                 depth,
+                buckets: Buckets::of(part),
                 nan_yes,
                 nan_no,
             });
@@ -239,6 +303,34 @@ mod tests {
                 assert_eq!(rank(&search, depth, value), below, "{value} among {length}");
             }
             assert_eq!(rank(&search, depth, f32::NAN), 0);
+        }
+    }
+
+    #[test]
+    fn buckets_find_the_same_ranks() {
+        let mut state = 7_u64;
+        let mut random = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 40) as f32 / 1000.0 - 8000.0
+        };
+        for length in 2..=PART {
+            let mut part: Vec<f32> = (0..length).map(|_| random()).collect();
+            part.extend([f32::INFINITY, f32::NEG_INFINITY]);
+            part.sort_by(f32::total_cmp);
+            part.dedup();
+            part.truncate(PART);
+            let Some(buckets) = Buckets::of(&part) else {
+                continue;
+            };
+            let near = part.iter().flat_map(|t| [*t, t.next_up(), t.next_down()]);
+            let odd = [f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN, 0.0, f32::NAN];
+            for value in near.chain(odd) {
+                let lower = usize::from(buckets.lower[buckets.bucket(value)]);
+                let alike = &buckets.sorted[lower..lower + buckets.alike];
+                let rank = lower + alike.iter().filter(|t| **t < value).count();
+                let below = part.iter().filter(|t| **t < value).count();
+                assert_eq!(rank, below, "{value} among {length}");
+            }
         }
     }
 }

@@ -406,7 +406,7 @@ unsafe fn code<T: Element, I: Instructions, const LANES: usize>(
         let values = &columns[place * LANES..][..LANES];
         let to = (to(ranked.nan_yes), to(ranked.nan_no));
         // SAFETY: LANES values, room for LANES codes.
-        unsafe { T::rank::<I>(&ranked.search, ranked.depth, values.as_ptr(), LANES, to) };
+        unsafe { T::rank::<I>(ranked, values.as_ptr(), LANES, to) };
     }
     for (member, place) in compiled.coding.members.iter().zip(places) {
         let values = &columns[place * LANES..][..LANES];
