@@ -148,7 +148,8 @@ impl<'a, T: Real> Walk<'a, T> {
     /// Folds the chain that starts at a branch, if one does, and returns where its no leads.
     fn fold(&mut self, first: u32) -> Result<u32, Refusal> {
         let node = self.nodes.at(first)?;
-        if !is_foldable(node) {
+        // Where NaN means yes, no chain starts.
+        if !is_foldable(node) || node.missing {
             return Ok(node.no);
         }
         let mut members = vec![node.value];
