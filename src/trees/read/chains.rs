@@ -6,6 +6,8 @@
 //! same if their questions and the first weight of each of their leaves are. So the same rules are
 //! followed here. It also decides there which sharing of nodes it takes.
 
+use std::ops::Range;
+
 use super::nodes::{Node, Nodes};
 use super::{Refusal, refuse};
 use crate::trees::attributes::Mode;
@@ -29,7 +31,8 @@ struct Fold<T> {
 
 /// Folds the chains of all trees.
 pub(super) fn merge<T: Real>(nodes: &mut Nodes<T>, sharing: Sharing) -> Result<(), Refusal> {
-    let folds = Walk::new(nodes, sharing)?.all()?;
+    let (folds, seen) = Walk::new(nodes, sharing)?.all()?;
+    give_strays(nodes, &seen, sharing)?;
     for fold in folds {
         let set = nodes.sets.number(fold.members);
         if let Some(node) = nodes.nodes.get_mut(fold.first as usize) {
@@ -38,6 +41,48 @@ pub(super) fn merge<T: Real>(nodes: &mut Nodes<T>, sharing: Sharing) -> Result<(
             node.no = fold.no;
         }
     }
+    Ok(())
+}
+
+/// Leaves that no tree reaches, as those of folded chains, give their weights to the node at place 0
+/// of ONNX Runtime's layout, which takes them if it is a leaf: the whole first tree, then.
+fn give_strays<T: Real>(
+    nodes: &mut Nodes<T>,
+    seen: &[bool],
+    sharing: Sharing,
+) -> Result<(), Refusal> {
+    let Some(root) = nodes.roots.first().copied() else {
+        return Ok(());
+    };
+    if !nodes.at(root)?.is_leaf() {
+        return Ok(());
+    }
+    let strays = nodes.nodes.iter().zip(seen).filter(|(_, seen)| !**seen);
+    let strays: Vec<Range<usize>> = strays
+        .filter(|(node, _)| node.is_leaf())
+        .map(|(node, _)| node.weights())
+        .filter(|weights| !weights.is_empty())
+        .collect();
+    let is_unseen = |place: &u32| seen.get(*place as usize) == Some(&false);
+    let lost = nodes.given_in_vain.iter().any(is_unseen);
+    if strays.is_empty() && !lost {
+        return Ok(());
+    }
+    // The order of a TreeEnsemble's weights is not that of its leaves; and what branches were given
+    // has not been kept.
+    if sharing == Sharing::Any || lost {
+        return refuse("its first tree is a leaf, which takes the weights of folded chains");
+    }
+    let Some(leaf) = nodes.nodes.get_mut(root as usize) else {
+        return Ok(());
+    };
+    let own = leaf.weights();
+    // It counts what it takes, and reads so many weights from the first of them on.
+    let all = strays.iter().chain(std::iter::once(&own));
+    let start = all.clone().map(|weights| weights.start).min();
+    let count: usize = all.map(ExactSizeIterator::len).sum();
+    leaf.yes = start.unwrap_or_default() as u32;
+    leaf.no = leaf.yes + count as u32;
     Ok(())
 }
 
@@ -64,11 +109,12 @@ impl<'a, T: Real> Walk<'a, T> {
         })
     }
 
-    fn all(mut self) -> Result<Vec<Fold<T>>, Refusal> {
+    /// Walks all trees; gives the folds, and which nodes were seen.
+    fn all(mut self) -> Result<(Vec<Fold<T>>, Vec<bool>), Refusal> {
         for root in &self.nodes.roots {
             self.tree(*root)?;
         }
-        Ok(self.folds)
+        Ok((self.folds, self.seen))
     }
 
     /// Visits a node, all below its child for no, then all below its child for yes.
@@ -106,7 +152,8 @@ impl<'a, T: Real> Walk<'a, T> {
     /// Folds the chain that starts at a branch, if one does, and returns where its no leads.
     fn fold(&mut self, first: u32) -> Result<u32, Refusal> {
         let node = self.nodes.at(first)?;
-        if !is_foldable(node) {
+        // Where NaN means yes, no chain starts.
+        if !is_foldable(node) || node.missing {
             return Ok(node.no);
         }
         let mut members = vec![node.value];
