@@ -322,9 +322,9 @@ impl Reader {
         self.at.segment += 1;
         let skip = self.at.pass(rows);
         let batch_rows = self.batch_rows(index);
-        let (opening, bytes) = self.opening(index, skip, batch_rows);
+        let (openings, bytes) = self.openings(index, skip, batch_rows);
         self.at.open = Some(Open::Shared {
-            segment: Arc::new(Segment::new(opening)),
+            segment: Arc::new(Segment::new(openings)),
             next: 0,
             batch_rows,
             rest: rows - skip,
@@ -333,18 +333,18 @@ impl Reader {
         Ok(true)
     }
 
-    fn opening(&self, index: usize, skip: u64, batch_rows: u64) -> (Opening, u64) {
-        let batch_rows = usize::try_from(batch_rows).unwrap_or(usize::MAX);
+    fn openings(&self, index: usize, skip: u64, batch_rows: u64) -> (Vec<Opening>, u64) {
         match &self.source {
             Source::Parquet(file) => (
-                file.opening(index, skip, batch_rows, &self.roots),
+                file.openings(index, skip, batch_rows, &self.roots),
                 file.bytes(index, &self.roots).0,
             ),
-            Source::File(file) => (
-                file.opening(index, skip, batch_rows, &self.roots),
-                file.bytes(index),
-            ),
-            Source::Stream(_) => (Box::new(|| Ok(Box::new(std::iter::empty()))), 0),
+            Source::File(file) => {
+                let batch_rows = usize::try_from(batch_rows).unwrap_or(usize::MAX);
+                let opening = file.opening(index, skip, batch_rows, &self.roots);
+                (vec![opening], file.bytes(index))
+            }
+            Source::Stream(_) => (Vec::new(), 0),
         }
     }
 }

@@ -12,7 +12,9 @@ mod ipc;
 mod kept;
 pub mod output;
 
+mod pages;
 mod parquet_file;
+mod row_group;
 mod segment;
 mod stream;
 mod types;
