@@ -9,6 +9,7 @@
 mod disk;
 pub mod input;
 mod ipc;
+mod ipc_columns;
 mod kept;
 pub mod output;
 

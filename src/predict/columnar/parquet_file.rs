@@ -8,7 +8,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
 
-use super::row_group::RowGroup;
+use super::row_group::{Limits, RowGroup};
 use super::segment::Opening;
 use super::{Container, damaged};
 use crate::error::{Error, Result};
@@ -86,6 +86,7 @@ impl ParquetFile {
             skip,
             rows: self.rows().get(index).copied().unwrap_or_default(),
             batch_rows,
+            limits: Limits::USUAL,
         };
         group.openings()
     }

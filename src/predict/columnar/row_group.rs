@@ -13,6 +13,7 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
     ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
 };
+use parquet::basic::Type;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::page_index::PageIndexBuilder;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataBuilder};
@@ -24,15 +25,27 @@ use super::segment::Opening;
 use super::{Container, damaged};
 use crate::error::Result;
 
-/// Bytes that the dictionaries and pages of all columns together should stay below.
-const MOST_HELD_BYTES: u64 = 20 * 1024 * 1024;
+/// What the columns of a row group may take.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    /// Bytes that the dictionaries and pages of all columns together should stay below.
+    held_bytes: u64,
+    /// Rows of a column that are decoded at once where its pages are not kept.
+    stretch_rows: u64,
+    /// Bytes of a page, before it is looked at.
+    page_bytes: u64,
+}
 
-/// Rows of a column that are decoded at once where its pages are not kept: few enough to be less
-/// than a page, enough that unpacking a dictionary again costs less than the rows.
-const STRETCH_ROWS: u64 = 32 * 1024;
-
-/// What a page is taken for before it is looked at; most writers end a page there.
-const USUAL_PAGE_BYTES: u64 = 1024 * 1024;
+impl Limits {
+    /// With what the rest of a run takes, some 20 MB for 30 columns stay below 80 MB; a stretch is
+    /// less than a page, and unpacking a dictionary again costs about as much as its rows. Most
+    /// writers end a page, and a dictionary, at a megabyte.
+    pub(super) const USUAL: Limits = Limits {
+        held_bytes: 20 * 1024 * 1024,
+        stretch_rows: 32 * 1024,
+        page_bytes: 1024 * 1024,
+    };
+}
 
 /// One row group and which rows of it are wanted.
 pub(super) struct RowGroup {
@@ -43,6 +56,7 @@ pub(super) struct RowGroup {
     pub(super) skip: u64,
     pub(super) rows: u64,
     pub(super) batch_rows: u64,
+    pub(super) limits: Limits,
 }
 
 impl RowGroup {
@@ -107,7 +121,7 @@ impl Planned {
         let batch_rows = self.group.batch_rows.max(1);
         plan.by_stretches
             .contains(&root?)
-            .then(|| (STRETCH_ROWS / batch_rows).max(1) * batch_rows)
+            .then(|| (self.group.limits.stretch_rows / batch_rows).max(1) * batch_rows)
     }
 
     fn plan(&self) -> &Option<Plan> {
@@ -118,12 +132,15 @@ impl Planned {
 impl Plan {
     /// `None` where all columns may be decoded in one go.
     fn of(group: &RowGroup) -> Option<Plan> {
+        let limits = group.limits;
         let usual = |root: &usize| {
             let leaves = group.leaves(*root).filter_map(|leaf| group.column(leaf));
-            leaves.map(usual_bytes).fold(0, u64::saturating_add)
+            leaves
+                .map(|column| limits.usual_bytes(column))
+                .fold(0, u64::saturating_add)
         };
         let most = group.roots.iter().map(usual);
-        if most.fold(0, u64::saturating_add) <= MOST_HELD_BYTES {
+        if most.fold(0, u64::saturating_add) <= limits.held_bytes {
             return None;
         }
         let mut held = 0;
@@ -138,7 +155,7 @@ impl Plan {
                             held += pages.held_bytes;
                             places.push((*root, leaf, pages));
                         }
-                        None => held += usual_bytes(column),
+                        None => held += limits.usual_bytes(column),
                     }
                 }
                 // Its parts are decoded side by side, and a list's pages say nothing of rows.
@@ -146,9 +163,11 @@ impl Plan {
             }
         }
         places.sort_by_key(|(_, _, pages)| std::cmp::Reverse(pages.held_bytes));
-        let stretched = places.into_iter().take_while(|(_, leaf, pages)| {
-            let stretch = group.column(*leaf).map_or(u64::MAX, stretch_bytes);
-            let pays = held > MOST_HELD_BYTES && pages.held_bytes > stretch;
+        let stretched = places.into_iter().filter(|(_, leaf, pages)| {
+            let stretch = group
+                .column(*leaf)
+                .map_or(u64::MAX, |column| limits.stretch_bytes(column));
+            let pays = held > limits.held_bytes && pages.held_bytes > stretch;
             if pays {
                 held = (held - pages.held_bytes).saturating_add(stretch);
             }
@@ -195,29 +214,26 @@ fn alone_reader(
     ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new())
 }
 
-/// Bytes of the dictionary and a page, if the file was written as most are.
-fn usual_bytes(column: &ColumnChunkMetaData) -> u64 {
-    let all = u64::try_from(column.uncompressed_size()).unwrap_or_default();
-    let pages = if column.dictionary_page_offset().is_some() {
-        2
-    } else {
-        1
-    };
-    all.min(pages * USUAL_PAGE_BYTES)
-}
+impl Limits {
+    /// Bytes of the dictionary and a page, if the file was written as most are.
+    fn usual_bytes(self, column: &ColumnChunkMetaData) -> u64 {
+        let all = u64::try_from(column.uncompressed_size()).unwrap_or_default();
+        let has_dictionary = column.dictionary_page_offset().is_some();
+        all.min(self.page_bytes * if has_dictionary { 2 } else { 1 })
+    }
 
-/// Bytes of the stretches of a column: of one blocks are taken while others of the one before are
-/// still in work.
-fn stretch_bytes(column: &ColumnChunkMetaData) -> u64 {
-    use parquet::basic::Type;
-    let width = match column.column_type() {
-        Type::BOOLEAN => 1,
-        Type::INT32 | Type::FLOAT => 4,
-        Type::INT64 | Type::DOUBLE => 8,
-        // Texts are of any length.
-        Type::INT96 | Type::BYTE_ARRAY | Type::FIXED_LEN_BYTE_ARRAY => 24,
-    };
-    2 * STRETCH_ROWS * width
+    /// Bytes of the stretches of a column: blocks are taken from one while others of the one before
+    /// it are still in work.
+    fn stretch_bytes(self, column: &ColumnChunkMetaData) -> u64 {
+        let width = match column.column_type() {
+            Type::BOOLEAN => 1,
+            Type::INT32 | Type::FLOAT => 4,
+            Type::INT64 | Type::DOUBLE => 8,
+            // Texts are of any length.
+            Type::INT96 | Type::BYTE_ARRAY | Type::FIXED_LEN_BYTE_ARRAY => 24,
+        };
+        2 * self.stretch_rows * width
+    }
 }
 
 /// The rows of one column.
@@ -322,5 +338,154 @@ impl Rows {
         builder
             .build()
             .map_err(|error| parquet_error(&file.name, &error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::types::Float64Type;
+    use arrow_array::{ArrayRef, Float64Array, Int64Array, ListArray, StringArray};
+    use arrow_select::concat::concat_batches;
+    use parquet::arrow::ArrowWriter;
+    use parquet::basic::{Compression, ZstdLevel};
+    use parquet::file::properties::{WriterProperties, WriterVersion};
+
+    use super::*;
+
+    const ROWS: usize = 9_000;
+
+    /// Columns with and without nulls, dictionaries that are given up on the way, texts and lists.
+    fn table() -> RecordBatch {
+        let rows = 0..ROWS;
+        let numbers = rows.clone().map(|row| row as f64 * 0.1);
+        let gaps = rows
+            .clone()
+            .map(|row| (row % 7 > 0).then_some(row as i64 * 3));
+        let few = rows.clone().map(|row| (row % 5) as i64);
+        let texts = rows.clone().map(|row| format!("name {}", row * row));
+        let lists = rows.map(|row| Some(vec![Some(row as f64); row % 3]));
+        let columns: [(&str, ArrayRef); 5] = [
+            ("number", Arc::new(Float64Array::from_iter_values(numbers))),
+            ("gap", Arc::new(gaps.collect::<Int64Array>())),
+            ("few", Arc::new(Int64Array::from_iter_values(few))),
+            ("text", Arc::new(StringArray::from_iter_values(texts))),
+            (
+                "list",
+                Arc::new(ListArray::from_iter_primitive::<Float64Type, _, _>(lists)),
+            ),
+        ];
+        RecordBatch::try_from_iter(columns).expect("a batch")
+    }
+
+    fn written(table: &RecordBatch, properties: WriterProperties) -> ParquetFile {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let clone = file.reopen().expect("the file");
+        let mut writer =
+            ArrowWriter::try_new(clone, table.schema(), Some(properties)).expect("a writer");
+        writer.write(table).expect("written");
+        writer.close().expect("closed");
+        ParquetFile::open(file.path(), "x").expect("a file")
+    }
+
+    /// The rows from `skip` on by columns, and how many columns were read by stretches.
+    fn read(file: &ParquetFile, skip: u64, limits: Limits) -> (RecordBatch, usize) {
+        let columns = file.schema().fields().len();
+        let group = RowGroup {
+            file: file.clone(),
+            index: 0,
+            roots: (0..columns).collect(),
+            skip,
+            rows: file.rows()[0],
+            batch_rows: 100,
+            limits,
+        };
+        let by_stretches = Plan::of(&group).map_or(0, |plan| plan.by_stretches.len());
+        let mut arrays = Vec::new();
+        for opening in group.openings() {
+            let batches = opening().expect("a column");
+            let batches: Vec<RecordBatch> = batches
+                .collect::<Result<_>>()
+                .expect("the column's batches");
+            assert!(
+                batches
+                    .iter()
+                    .rev()
+                    .skip(1)
+                    .all(|batch| batch.num_rows() == 100)
+            );
+            let all = concat_batches(&batches[0].schema(), &batches).expect("one column");
+            arrays.push(ArrayRef::clone(all.column(0)));
+        }
+        let batch = RecordBatch::try_new(Arc::clone(file.schema()), arrays);
+        (batch.expect("a batch"), by_stretches)
+    }
+
+    #[test]
+    fn columns_decoded_by_stretches_are_those_decoded_in_one_go() {
+        let table = table();
+        let small = |properties: WriterProperties| {
+            let builder = properties.into_builder();
+            builder
+                .set_dictionary_page_size_limit(16 * 1024)
+                .set_data_page_row_count_limit(1_300)
+                .set_write_batch_size(50)
+                .build()
+        };
+        let plain = WriterProperties::builder;
+        let zstd = Compression::ZSTD(ZstdLevel::default());
+        for properties in [
+            plain().build(),
+            plain().set_compression(zstd).build(),
+            plain().set_compression(Compression::SNAPPY).build(),
+            plain()
+                .set_writer_version(WriterVersion::PARQUET_2_0)
+                .build(),
+            plain().set_dictionary_enabled(false).build(),
+        ] {
+            let file = written(&table, small(properties));
+            for skip in [0, 1, 1_300, 4_321, 8_999] {
+                let expected = table.slice(skip, ROWS - skip);
+                // The list's pages do not say which rows they hold, and few values are few bytes.
+                for (held_bytes, stretches) in [(u64::MAX, 0), (0, 3)] {
+                    for stretch_rows in [100, 700] {
+                        let limits = Limits {
+                            held_bytes,
+                            stretch_rows,
+                            page_bytes: 1 << 20,
+                        };
+                        let (rows, by_stretches) = read(&file, skip as u64, limits);
+                        assert_eq!(rows, expected, "{skip} {stretch_rows}");
+                        assert!(by_stretches >= stretches.min(1), "{by_stretches}");
+                        assert!(by_stretches <= 4 * stretches, "{by_stretches}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_largest_columns_are_decoded_by_stretches_until_the_rest_is_little() {
+        let columns = (0..4).map(|column| {
+            let spread = [1, 10, 1_000, 100_000][column];
+            let values = (0..ROWS).map(|row| (row * 7_919 % spread) as i64);
+            let values: ArrayRef = Arc::new(Int64Array::from_iter_values(values));
+            (format!("c{column}"), values)
+        });
+        let table = RecordBatch::try_from_iter(columns).expect("a batch");
+        let file = written(&table, WriterProperties::default());
+        let by_stretches = |held_bytes| {
+            let limits = Limits {
+                held_bytes,
+                stretch_rows: 100,
+                page_bytes: 1 << 20,
+            };
+            read(&file, 0, limits).1
+        };
+        // Values of 8 bytes: 9,000 of them in the last column's dictionary, 1,000 in the one before.
+        assert_eq!(by_stretches(200_000), 0);
+        assert_eq!(by_stretches(60_000), 1);
+        assert_eq!(by_stretches(0), 4);
     }
 }

@@ -144,12 +144,12 @@ fn reading_may_start_at_any_row() {
 }
 
 #[test]
-fn totals_are_known_of_files_alone() {
+fn totals_are_known_of_files() {
     for (name, rows, blocks_of_two) in [
         ("none.parquet", Some(8), &[0, 2, 4, 6][..]),
         ("groups.parquet", Some(8), &[0, 2, 3, 5, 6]),
         ("plain.arrow", Some(8), &[0, 2, 3, 5, 6]),
-        ("plain.arrows", None, &[]),
+        ("plain.arrows", Some(8), &[0, 2, 3, 5, 6]),
         ("empty.parquet", Some(0), &[]),
         ("empty.arrow", Some(0), &[]),
     ] {
