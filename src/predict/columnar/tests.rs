@@ -194,7 +194,8 @@ fn large_batch() -> RecordBatch {
     let flags: BooleanArray = (0..ROWS)
         .map(|row| (row % 11 > 0).then_some(mixed(row) % 3 > 0))
         .collect();
-    let text = |row: u64| (!row.is_multiple_of(9)).then(|| format!("a text as long as {}", mixed(row)));
+    let text =
+        |row: u64| (!row.is_multiple_of(9)).then(|| format!("a text as long as {}", mixed(row)));
     let items = (0..ROWS * 8).map(|item| (mixed(item) >> 40) as f32);
     let items: ArrayRef = Arc::new(Float32Array::from_iter_values(items));
     let item = |nullable| Arc::new(Field::new("item", DataType::Float32, nullable));
