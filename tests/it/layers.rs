@@ -7,7 +7,8 @@ use std::path::Path;
 use crate::run::ROOT;
 
 /// What each module may import of this crate. `each_dtype` is a macro of `model`.
-const LAYERS: [(&str, &[&str]); 7] = [
+const LAYERS: [(&str, &[&str]); 8] = [
+    ("allocator", &[]),
     ("error", &[]),
     ("model", &["model", "error", "each_dtype"]),
     ("batch", &["batch", "model", "error", "each_dtype"]),
