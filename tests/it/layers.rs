@@ -7,7 +7,8 @@ use std::path::Path;
 use crate::run::ROOT;
 
 /// What each module may import of this crate. `each_dtype` is a macro of `model`.
-const LAYERS: [(&str, &[&str]); 7] = [
+const LAYERS: [(&str, &[&str]); 8] = [
+    ("allocator", &[]),
     ("error", &[]),
     ("model", &["model", "error", "each_dtype"]),
     ("batch", &["batch", "model", "error", "each_dtype"]),
@@ -27,10 +28,11 @@ const LAYERS: [(&str, &[&str]); 7] = [
 ];
 
 /// The files or folders that may name an outside crate.
-const CRATES: [(&str, &[&str]); 16] = [
+const CRATES: [(&str, &[&str]); 18] = [
     ("arrow_array", &["predict/columnar/"]),
     ("arrow_buffer", &["predict/columnar/"]),
     ("arrow_cast", &["predict/columnar/"]),
+    ("arrow_data", &["predict/columnar/"]),
     ("arrow_ipc", &["predict/columnar/"]),
     ("arrow_schema", &["predict/columnar/"]),
     ("arrow_select", &["predict/columnar/"]),
@@ -49,7 +51,15 @@ const CRATES: [(&str, &[&str]); 16] = [
         "flate2",
         &["predict/text/packing.rs", "predict/numpy/zipped.rs"],
     ),
-    ("zstd", &["predict/text/packing.rs", "model/runtime"]),
+    (
+        "zstd",
+        &[
+            "predict/text/packing.rs",
+            "predict/columnar/ipc_columns.rs",
+            "model/runtime",
+        ],
+    ),
+    ("lz4_flex", &["predict/columnar/ipc_columns.rs"]),
     ("encoding_rs", &["predict/text/encoding.rs"]),
 ];
 
