@@ -5,6 +5,7 @@ mod random;
 
 use std::collections::BTreeMap;
 use std::env;
+use std::io::{self, Write};
 
 use ort::session::Session;
 use ort::value::TensorRef;
@@ -172,7 +173,6 @@ fn check(seed: u64, tally: &mut Tally) {
     end.0 += 1;
     if end.1.len() < 4 {
         end.1.push(seed);
-        std::fs::write(format!("/tmp/end-{seed}.onnx"), &model).unwrap();
     }
     let (Ok(kernel), Ok(session)) = (kernel, &mut session) else {
         return;
@@ -182,7 +182,6 @@ fn check(seed: u64, tally: &mut Tally) {
         let theirs = reference(session, &cells, rows).unwrap();
         let ours = ours(&kernel, &wanted, &cells, rows);
         if ours != theirs {
-            std::fs::write(format!("/tmp/seed-{seed}.onnx"), &model).unwrap();
             let fault = report(seed, &wanted, &cells, &ours, &theirs);
             tally.faults.push(fault);
             break;
@@ -256,22 +255,19 @@ fn reason(message: &str) -> String {
         .collect()
 }
 
+/// With `MLSERVE_TREES_CASES` and `MLSERVE_TREES_SEED` as many as one likes, from any seed on.
 #[test]
 fn random_ensembles_score_as_onnx_runtime_scores_them() {
-    let number = |name, default| {
-        env::var(name)
-            .ok()
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(default)
+    let number = |name, default: u64| {
+        let text = env::var(name).ok();
+        text.and_then(|text| text.parse().ok()).unwrap_or(default)
     };
-    let cases = number("MLSERVE_TREES_CASES", 1500);
+    let cases = number("MLSERVE_TREES_CASES", 3000);
     let start = number("MLSERVE_TREES_SEED", 0);
     let mut tally = Tally::default();
     for seed in start..start + cases {
         check(seed, &mut tally);
     }
-    let equal = tally.ends.get("equal").map_or(0, |end| end.0);
-    eprintln!("{} scores, {:#?}", tally.scores, tally.ends);
     let few: Vec<&str> = tally.faults.iter().take(8).map(String::as_str).collect();
     assert!(
         few.is_empty(),
@@ -279,5 +275,13 @@ fn random_ensembles_score_as_onnx_runtime_scores_them() {
         tally.faults.len(),
         few.join("\n\n")
     );
-    assert!(equal * 2 > cases as usize);
+    let told = format!("{} scores; {:#?}", tally.scores, tally.ends);
+    let equal = tally.ends.get("equal").map_or(0, |end| end.0);
+    assert!(equal as u64 * 2 > cases, "{told}");
+    // What it does not load, we do not score.
+    let lenient = tally.ends.keys().any(|end| end.starts_with("only ONNX"));
+    assert!(!lenient, "{told}");
+    if cases > 3000 {
+        writeln!(io::stderr(), "{told}").unwrap();
+    }
 }

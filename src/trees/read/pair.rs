@@ -101,7 +101,8 @@ fn give_weights<T: Real>(
         count,
         &[lists.nodes.len(), lists.targets.len(), lists.values.len()],
     )?;
-    check_count(count)?;
+    // Without any, some leaf has none, which is refused where trees are grown.
+    check_count(count.max(1))?;
     let values: Vec<T> = in_precision(&lists.values)?;
     let key = |place: u32| {
         let entry = |list: &[i32]| list.get(place as usize).copied().unwrap_or_default();
