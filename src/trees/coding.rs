@@ -10,15 +10,13 @@
 //! Codes are stored as `code - 128` in an `i8`, since SSE2 and AVX2 compare signed bytes only.
 
 use super::forest::{Branch, Forest, Real, Test};
+use super::read::Refusal;
 
 /// Thresholds in one column at most, so that a rank and the mark of NaN fit a byte.
 const PART: usize = 255;
 
 /// Levels of a search tree at least: as many as one register holds on every processor of ours.
 const LEAST_DEPTH: u32 = 4;
-
-/// Why there is no coding.
-pub(super) struct TooManyColumns;
 
 /// The columns of codes of a program.
 pub(super) struct Coding<T> {
@@ -126,10 +124,13 @@ pub(super) struct Coder<T> {
 
 impl<T: Real> Coder<T> {
     /// The columns for `branches` of the forest.
+    ///
+    /// # Errors
+    /// [`Refusal`] if there would be more of them than a `u16` can name.
     pub(super) fn new<'a>(
         forest: &Forest<T>,
         branches: impl Iterator<Item = &'a Branch<T>>,
-    ) -> Result<Coder<T>, TooManyColumns> {
+    ) -> Result<Coder<T>, Refusal> {
         let mut asked: Vec<Asked<T>> = (0..forest.features()).map(|_| Asked::default()).collect();
         let mut members: Vec<(u32, u32, bool)> = Vec::new();
         for branch in branches {
@@ -165,7 +166,7 @@ impl<T: Real> Coder<T> {
         Ok(coder)
     }
 
-    fn rank(&mut self, feature: u32, asked: Asked<T>) -> Result<(), TooManyColumns> {
+    fn rank(&mut self, feature: u32, asked: Asked<T>) -> Result<(), Refusal> {
         self.first.push(self.coding.ranked.len());
         let (yes, no) = (asked.nan_yes, asked.nan_no);
         let thresholds = asked.sorted();
@@ -186,8 +187,9 @@ impl<T: Real> Coder<T> {
         Ok(())
     }
 
-    fn column(&mut self) -> Result<u16, TooManyColumns> {
-        let column = u16::try_from(self.coding.columns).map_err(|_| TooManyColumns)?;
+    fn column(&mut self) -> Result<u16, Refusal> {
+        let too_many = |_| Refusal::new("its branches ask for more columns than 65,535");
+        let column = u16::try_from(self.coding.columns).map_err(too_many)?;
         self.coding.columns += 1;
         Ok(column)
     }
