@@ -262,7 +262,7 @@ fn random_ensembles_score_as_onnx_runtime_scores_them() {
         let text = env::var(name).ok();
         text.and_then(|text| text.parse().ok()).unwrap_or(default)
     };
-    let cases = number("MLSERVE_TREES_CASES", 3000);
+    let cases = number("MLSERVE_TREES_CASES", 2000);
     let start = number("MLSERVE_TREES_SEED", 0);
     let mut tally = Tally::default();
     for seed in start..start + cases {
@@ -281,7 +281,7 @@ fn random_ensembles_score_as_onnx_runtime_scores_them() {
     // What it does not load, we do not score.
     let lenient = tally.ends.keys().any(|end| end.starts_with("only ONNX"));
     assert!(!lenient, "{told}");
-    if cases > 3000 {
+    if cases > 2000 {
         writeln!(io::stderr(), "{told}").unwrap();
     }
 }
