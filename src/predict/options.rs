@@ -14,6 +14,7 @@ use crate::cli::{
 };
 use crate::error::{Error, Result};
 use crate::model::runtime::RuntimeChoice;
+use crate::model::trees::Choice;
 
 use crate::predict::format::{FileFormat, Format, TableFormat};
 use crate::predict::input::route;
@@ -66,6 +67,8 @@ pub struct Options {
     pub stream: bool,
     pub quiet: bool,
     pub runtime: RuntimeChoice,
+    /// What evaluates tree ensembles.
+    pub trees: Choice,
 }
 
 /// How the format of a source is found.
