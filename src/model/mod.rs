@@ -24,6 +24,7 @@ mod proto;
 mod refusal;
 mod rewrite;
 mod signs;
+mod trees;
 mod wire;
 
 use crate::error::Result;

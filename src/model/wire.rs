@@ -163,6 +163,21 @@ pub(crate) fn each_float(
     }
 }
 
+/// Hands each 64-bit float of a repeated field to `each`, packed or not, until it says `false`.
+pub(crate) fn each_double(
+    field: &Field<'_>,
+    mut each: impl FnMut(f64) -> bool,
+) -> Result<bool, Fault> {
+    match field.value {
+        Value::Fixed64(bytes) => Ok(each(f64::from_le_bytes(bytes))),
+        Value::Bytes(packed) => {
+            let mut doubles = packed.as_chunks().0.iter();
+            Ok(doubles.all(|bytes| each(f64::from_le_bytes(*bytes))))
+        }
+        Value::Varint(_) | Value::Fixed32(_) => Err(Fault::Malformed),
+    }
+}
+
 /// Appends a varint.
 pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
