@@ -24,7 +24,6 @@ mod proto;
 mod refusal;
 mod rewrite;
 mod signs;
-mod trees;
 mod wire;
 
 use crate::error::Result;

@@ -10,7 +10,7 @@ use crate::batch::names::Names;
 use crate::batch::plan::{Keep, Plan, Rules};
 use crate::cli::{
     ActivationName, FaultArgs, FormatName, LongRunArgs, MaxErrors, NameList, OnErrorName, Pair,
-    PredictArgs, RuntimeArgs, Shard,
+    PredictArgs, RuntimeArgs, Shard, TreesName,
 };
 use crate::error::{Error, Result};
 use crate::model::runtime::RuntimeChoice;
@@ -189,6 +189,7 @@ impl Options {
             stream: args.long.stream,
             quiet: args.run.quiet,
             runtime: runtime_choice(&args.runtime),
+            trees: trees_choice(&args.runtime),
         };
         if let Some(output) = output {
             options.set_output(output);
@@ -286,6 +287,14 @@ pub fn runtime_choice(args: &RuntimeArgs) -> RuntimeChoice {
         library: args.runtime.clone(),
         allow_known_bad: args.allow_known_bad_runtime,
         verbosity: args.verbose,
+    }
+}
+
+/// What the flags let evaluate tree ensembles.
+pub fn trees_choice(args: &RuntimeArgs) -> Choice {
+    match args.trees {
+        TreesName::Auto => Choice::Auto,
+        TreesName::Ort => Choice::Ort,
     }
 }
 

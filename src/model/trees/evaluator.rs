@@ -11,6 +11,14 @@ use crate::trees::kernel::{Kernel, Rows};
 use crate::trees::outcome::{Labels, Scores};
 use crate::trees::read;
 
+/// The number of a precision in `TensorProto.DataType`.
+pub(super) fn element(precision: Precision) -> i32 {
+    match precision {
+        Precision::Single => 1,
+        Precision::Double => 11,
+    }
+}
+
 /// An ensemble, ready to run on tensors.
 pub(crate) struct Evaluator {
     kernel: Kernel,

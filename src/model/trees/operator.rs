@@ -11,7 +11,7 @@
     reason = "functions that ONNX Runtime calls, and its tensors' memory"
 )]
 
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::ffi::{CString, c_char, c_int, c_void};
 use std::panic::{self, AssertUnwindSafe};
 use std::ptr::{self, NonNull};
 use std::slice;
@@ -354,7 +354,7 @@ extern "system" fn get_name(description: *const OrtCustomOp) -> *const c_char {
 
 /// No name: the CPU's.
 extern "system" fn provider(_: *const OrtCustomOp) -> *const c_char {
-    ptr::null::<CStr>().cast()
+    ptr::null()
 }
 
 extern "system" fn input_count(_: *const OrtCustomOp) -> usize {

@@ -13,7 +13,7 @@ use ndarray::ArrayD;
 
 use super::attributes;
 use super::cut;
-use super::evaluator::Evaluator;
+use super::evaluator::{Evaluator, element};
 use super::slot::{Slot, Slots};
 use crate::error::Result;
 use crate::model::onnx;
@@ -85,7 +85,7 @@ impl Sample {
     /// Of `slot`, of about `most` nodes.
     fn of(slot: &Slot<'_>, evaluator: &Arc<Evaluator>, most: usize) -> Option<Sample> {
         Sample::of_first_trees(slot, most).or_else(|| {
-            let attributes = attributes::read(slot.node, evaluator.input()).ok()?;
+            let attributes = attributes::read(slot.node, element(evaluator.input())).ok()?;
             Sample::new(slot, slot.node.body, Arc::clone(evaluator), &attributes)
         })
     }
@@ -94,7 +94,7 @@ impl Sample {
         let precision = slot.evaluator.as_ref().ok()?.input();
         let body = cut::cut(slot.node, most)?;
         let node = Node::read(&body, &mut Budget::new()).ok()?;
-        let attributes = attributes::read(&node, precision).ok()?;
+        let attributes = attributes::read(&node, element(precision)).ok()?;
         let evaluator = Evaluator::compile(&attributes).ok()?;
         Sample::new(slot, &body, Arc::new(evaluator), &attributes)
     }
@@ -254,11 +254,7 @@ fn tensor_info(name: &str, precision: Option<Precision>) -> Vec<u8> {
     put_bytes(&mut info, 1, name.as_bytes());
     if let Some(precision) = precision {
         let mut tensor = Vec::new();
-        let number = match precision {
-            Precision::Single => 1,
-            Precision::Double => 11,
-        };
-        put_int(&mut tensor, 1, number);
+        put_int(&mut tensor, 1, i64::from(element(precision)));
         let mut kind = Vec::new();
         put_bytes(&mut kind, 1, &tensor);
         put_bytes(&mut info, 2, &kind);

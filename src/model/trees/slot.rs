@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::attributes;
-use super::evaluator::Evaluator;
+use super::evaluator::{Evaluator, element};
 use super::operator;
 use super::types::Types;
 use crate::model::dtype::Dtype;
@@ -175,6 +175,6 @@ fn compile(node: &Node<'_>, types: &Types<'_>) -> Result<Evaluator, String> {
         Some(other) => return Err(format!("its input is {}", other.name())),
         None => return Err("the type of its input is not known".to_owned()),
     };
-    let attributes = attributes::read(node, precision).map_err(|refusal| refusal.to_string())?;
+    let attributes = attributes::read(node, element(precision)).map_err(|refusal| refusal.to_string())?;
     Evaluator::compile(&attributes)
 }
