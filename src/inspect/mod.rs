@@ -40,7 +40,10 @@ pub fn run(args: &InspectArgs) -> Result<()> {
         .check
         .then(|| check::check(&facts, &runtime_choice(&args.runtime), trees));
     // What a load showed counts more than what the file lets expect.
-    let evaluated = match checked.as_ref().and_then(|checked| checked.evaluated.clone()) {
+    let evaluated = match checked
+        .as_ref()
+        .and_then(|checked| checked.evaluated.clone())
+    {
         Some(evaluated) => evaluated,
         None => foretell(&facts, trees)?,
     };

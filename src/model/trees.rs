@@ -83,7 +83,9 @@ impl Evaluated {
 
     /// `mlserve kernel (AVX-512)`, `stays with ONNX Runtime: its input is int64`, or both.
     pub fn text(&self) -> String {
-        let ours = self.engine().map(|engine| format!("mlserve kernel ({engine})"));
+        let ours = self
+            .engine()
+            .map(|engine| format!("mlserve kernel ({engine})"));
         let theirs = self.reason();
         let total = self.engines.len() + self.reasons.len();
         match (ours, theirs) {

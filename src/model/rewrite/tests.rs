@@ -159,7 +159,9 @@ fn a_missing_locale_becomes_the_neutral_one_where_case_folds_alike() -> Result<(
     ] {
         let bytes = normalizer(locale);
         let facts = onnx::facts(path, &bytes)?;
-        let rewritten = rewrite_for(&bytes, &facts, &Slots::default(), &|name| there.contains(&name));
+        let rewritten = rewrite_for(&bytes, &facts, &Slots::default(), &|name| {
+            there.contains(&name)
+        });
         match (rewritten, expected) {
             (Ok(Some(bytes)), Ok(name)) => assert_eq!(locales(&bytes), [name], "{locale}"),
             (Ok(None), Ok(name)) => assert_eq!(name, "unchanged", "{locale}"),

@@ -58,8 +58,12 @@ impl Direct {
         if !fits(input, &self.input) {
             return None;
         }
-        let mut values: Vec<Option<Value>> =
-            self.evaluator.values(input)?.into_iter().map(Some).collect();
+        let mut values: Vec<Option<Value>> = self
+            .evaluator
+            .values(input)?
+            .into_iter()
+            .map(Some)
+            .collect();
         // Only an ensemble's output that the graph gives twice is copied.
         let uses = |output: usize| self.outputs.iter().filter(|at| **at == output).count();
         let value = |at: &usize| match uses(*at) {
@@ -81,9 +85,8 @@ fn fits(tensor: &Tensor, port: &Port) -> bool {
     };
     let sizes = tensor.shape();
     dtype == tensor.dtype()
-        && shape.is_none_or(|dims| {
-            dims.len() == sizes.len() && dims.iter().zip(sizes).all(size_fits)
-        })
+        && shape
+            .is_none_or(|dims| dims.len() == sizes.len() && dims.iter().zip(sizes).all(size_fits))
 }
 
 /// By name, the values of the graph that are an output of the node `tree` as it is; `None` where

@@ -142,7 +142,11 @@ impl Evaluator {
             Tensor::Float64(array) => Rows::Double(array.as_slice()?),
             _ => return None,
         };
-        let shape: Option<Vec<i64>> = input.shape().iter().map(|n| i64::try_from(*n).ok()).collect();
+        let shape: Option<Vec<i64>> = input
+            .shape()
+            .iter()
+            .map(|n| i64::try_from(*n).ok())
+            .collect();
         let size = self.size(&shape?).ok()?;
         let count = size.rows.checked_mul(self.targets())?;
         let mut labels = match self.labels() {
@@ -167,7 +171,13 @@ impl Evaluator {
             None => None,
             Some(labels) => Some(self.named(labels)?),
         };
-        Some(labels.into_iter().chain([scores]).map(Value::Tensor).collect())
+        Some(
+            labels
+                .into_iter()
+                .chain([scores])
+                .map(Value::Tensor)
+                .collect(),
+        )
     }
 
     /// The labels as the operator gives them.

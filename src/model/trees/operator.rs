@@ -42,7 +42,7 @@ pub(crate) fn name(number: usize) -> String {
 pub(crate) struct Operators {
     domain: NonNull<OrtCustomOpDomain>,
     /// ONNX Runtime keeps the address of each.
-    _operators: Vec<Box<Operator>>,
+    operators: Vec<Arc<Operator>>,
 }
 
 // SAFETY: the domain is a list of pointers that nothing changes after `new`; the C API names no
@@ -63,15 +63,16 @@ impl Operators {
         check(unsafe { (ort::api().CreateCustomOpDomain)(name.as_ptr(), &raw mut domain) })?;
         let mut operators = Operators {
             domain: NonNull::new(domain).ok_or_else(|| Error::new("no domain"))?,
-            _operators: Vec::with_capacity(evaluators.len()),
+            operators: Vec::with_capacity(evaluators.len()),
         };
         for (number, evaluator) in evaluators {
-            let operator = Box::new(Operator::new(number, evaluator)?);
-            let address = (&raw const *operator).cast::<OrtCustomOp>();
-            // SAFETY: the domain lives; an `Operator` begins with its `OrtCustomOp`, and its box is
-            // kept as long as the domain.
+            // Not a box: moving that into the list would say that no pointer to it is in use.
+            let operator = Arc::new(Operator::new(number, evaluator)?);
+            let address = Arc::as_ptr(&operator).cast::<OrtCustomOp>();
+            // SAFETY: the domain lives; an `Operator` begins with its `OrtCustomOp`, and is kept as
+            // long as the domain.
             check(unsafe { (ort::api().CustomOpDomain_Add)(domain, address) })?;
-            operators._operators.push(operator);
+            operators.operators.push(operator);
         }
         Ok(operators)
     }
@@ -104,7 +105,10 @@ struct Operator {
 impl Operator {
     fn new(number: usize, evaluator: Arc<Evaluator>) -> Result<Operator> {
         let texts = match evaluator.labels() {
-            Labels::Texts(texts) => texts.iter().map(|text| CString::new(text.as_str())).collect(),
+            Labels::Texts(texts) => texts
+                .iter()
+                .map(|text| CString::new(text.as_str()))
+                .collect(),
             Labels::None | Labels::Ints(_) => Ok(Vec::new()),
         };
         Ok(Operator {
@@ -174,7 +178,9 @@ impl Operator {
     /// `target` must be a string tensor of as many elements.
     unsafe fn fill(&self, target: *mut OrtValue, labels: &[i64]) -> Result<()> {
         let text = |label: &i64| {
-            let text = usize::try_from(*label).ok().and_then(|at| self.texts.get(at));
+            let text = usize::try_from(*label)
+                .ok()
+                .and_then(|at| self.texts.get(at));
             text.map(|text| text.as_ptr())
         };
         let texts: Option<Vec<*const c_char>> = labels.iter().map(text).collect();
@@ -206,7 +212,10 @@ impl Input<'_> {
         if value.is_null() {
             return Err(Error::new("the input is missing"));
         }
-        let (mut element, mut data) = (Element::ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED, ptr::null());
+        let (mut element, mut data) = (
+            Element::ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED,
+            ptr::null(),
+        );
         let (mut sizes, mut rank) = (ptr::null(), 0);
         // SAFETY: the value is a tensor, because inputs of other types do not pass `input_type`;
         // sizes and data are its own memory.

@@ -59,7 +59,11 @@ pub(crate) fn check(runtime: &Runtime, model: &Model<'_>, slots: &mut Slots<'_>)
     }
     match differing(runtime, model, &samples) {
         Ok(numbers) => {
-            for slot in slots.slots.iter_mut().filter(|slot| numbers.contains(&slot.number)) {
+            for slot in slots
+                .slots
+                .iter_mut()
+                .filter(|slot| numbers.contains(&slot.number))
+            {
                 let reason = "its scores here were not those of ONNX Runtime";
                 warnings.push(format!("a tree ensemble stays with ONNX Runtime: {reason}"));
                 slot.refuse(reason);
@@ -162,7 +166,10 @@ fn same(ours: &Value, theirs: &Value) -> bool {
     fn begins<T>(ours: &ArrayD<T>, theirs: &ArrayD<T>, same: impl Fn(&T, &T) -> bool) -> bool {
         ours.shape().get(1..) == theirs.shape().get(1..)
             && ours.len() <= theirs.len()
-            && ours.iter().zip(theirs).all(|(ours, theirs)| same(ours, theirs))
+            && ours
+                .iter()
+                .zip(theirs)
+                .all(|(ours, theirs)| same(ours, theirs))
     }
     let (Value::Tensor(ours), Value::Tensor(theirs)) = (ours, theirs) else {
         return false;
@@ -280,7 +287,9 @@ fn rows(attributes: &Attributes, columns: usize) -> Option<Tensor> {
                 (value, _) => (value as f32).next_down(),
             });
             let cells = cells.collect();
-            ArrayD::from_shape_vec(shape.as_slice(), cells).ok().map(Tensor::Float32)
+            ArrayD::from_shape_vec(shape.as_slice(), cells)
+                .ok()
+                .map(Tensor::Float32)
         }
         Precision::Double => {
             let cells = cells.map(|column| match thresholds.cell(column, &mut draw) {
@@ -289,7 +298,9 @@ fn rows(attributes: &Attributes, columns: usize) -> Option<Tensor> {
                 (value, _) => value.next_down(),
             });
             let cells = cells.collect();
-            ArrayD::from_shape_vec(shape.as_slice(), cells).ok().map(Tensor::Float64)
+            ArrayD::from_shape_vec(shape.as_slice(), cells)
+                .ok()
+                .map(Tensor::Float64)
         }
     }
 }

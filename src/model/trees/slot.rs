@@ -57,7 +57,10 @@ impl<'m> Slots<'m> {
     /// Finds the tree nodes of `model` and compiles those that can be; none, where there is a reason
     /// why all have to `stay`.
     pub(crate) fn of(model: &'m Model<'m>, stay: Option<&str>) -> Slots<'m> {
-        let has_domain = model.opsets.iter().any(|(domain, _)| domain == operator::DOMAIN);
+        let has_domain = model
+            .opsets
+            .iter()
+            .any(|(domain, _)| domain == operator::DOMAIN);
         let stay = match has_domain {
             true => Some("the model has operators of a domain called mlserve"),
             false => stay,
@@ -69,7 +72,10 @@ impl<'m> Slots<'m> {
             (None, _) => {}
         }
         for function in &model.functions {
-            slots.pass(function, stay.unwrap_or("it is inside a function of the model"));
+            slots.pass(
+                function,
+                stay.unwrap_or("it is inside a function of the model"),
+            );
         }
         slots
     }
@@ -175,6 +181,7 @@ fn compile(node: &Node<'_>, types: &Types<'_>) -> Result<Evaluator, String> {
         Some(other) => return Err(format!("its input is {}", other.name())),
         None => return Err("the type of its input is not known".to_owned()),
     };
-    let attributes = attributes::read(node, element(precision)).map_err(|refusal| refusal.to_string())?;
+    let attributes =
+        attributes::read(node, element(precision)).map_err(|refusal| refusal.to_string())?;
     Evaluator::compile(&attributes)
 }

@@ -75,9 +75,17 @@ impl<'m> Types<'m> {
             ("LabelEncoder", _) => label_encoded(node),
             ("TreeEnsembleClassifier" | "SVMClassifier" | "LinearClassifier", 0) => None,
             (
-                "TreeEnsembleClassifier" | "TreeEnsembleRegressor" | "SVMClassifier"
-                | "SVMRegressor" | "LinearClassifier" | "LinearRegressor" | "Scaler"
-                | "Normalizer" | "OneHotEncoder" | "FeatureVectorizer" | "TfIdfVectorizer",
+                "TreeEnsembleClassifier"
+                | "TreeEnsembleRegressor"
+                | "SVMClassifier"
+                | "SVMRegressor"
+                | "LinearClassifier"
+                | "LinearRegressor"
+                | "Scaler"
+                | "Normalizer"
+                | "OneHotEncoder"
+                | "FeatureVectorizer"
+                | "TfIdfVectorizer",
                 _,
             ) => Some(Dtype::Float32),
             ("Shape" | "Size" | "NonZero" | "ArgMax" | "ArgMin", _) | ("TopK", 1) => {
