@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use super::evaluator::Evaluator;
 use super::slot::Slots;
-use crate::model::proto::{Model, Node};
+use crate::model::proto::{Graph, Model, Node};
 use crate::model::rewrite;
 use crate::model::signature::{Dim, Port, Signature};
 use crate::model::tensor::{Tensor, Value};
+use crate::model::wire;
 use crate::trees::outcome::Labels;
 
 /// The ensemble that is a whole graph.
@@ -98,18 +99,25 @@ fn copies<'m>(
 ) -> Option<HashMap<&'m str, usize>> {
     let dropped = rewrite::dropped(model);
     let mut copies: HashMap<&str, usize> = HashMap::new();
-    for node in &model.graph.as_ref()?.nodes {
+    let graph = model.graph.as_ref()?;
+    for node in &graph.nodes {
         if node.body.as_ptr() == tree.body.as_ptr() {
             let outputs = node.outputs.iter().enumerate();
             copies.extend(outputs.map(|(at, name)| (&**name, at)));
             continue;
         }
-        let ([input], [output]) = (node.inputs.as_slice(), node.outputs.as_slice()) else {
+        let ([input, others @ ..], [output]) = (node.inputs.as_slice(), node.outputs.as_slice())
+        else {
             return None;
         };
         let at = *copies.get(&**input)?;
-        let is_dropped = node.is_ml("ZipMap") && dropped.contains(&**output);
-        if !is_dropped && !passes_on(node, at, evaluator) {
+        let passes = match others {
+            [] if node.is_ml("ZipMap") => dropped.contains(&**output),
+            [] => passes_on(node, at, evaluator),
+            [factor] => node.is_onnx("Mul") && evaluator.is_score(at) && is_one(graph, factor),
+            _ => false,
+        };
+        if !passes {
             return None;
         }
         copies.insert(output, at);
@@ -123,4 +131,38 @@ fn passes_on(node: &Node<'_>, at: usize, evaluator: &Evaluator) -> bool {
     let to = node.attribute("to").and_then(|to| to.int);
     // LightGBM's converter casts labels to what they are.
     node.is_onnx("Identity") || (node.is_onnx("Cast") && is_int && to == Some(7))
+}
+
+/// Whether `name` is a weight of `graph` that is 1, by which LightGBM's converter multiplies scores:
+/// that changes no bit of any.
+fn is_one(graph: &Graph<'_>, name: &str) -> bool {
+    let mut weights = graph
+        .initializers
+        .iter()
+        .filter(|weight| weight.name == name);
+    let (Some(weight), None) = (weights.next(), weights.next()) else {
+        return false;
+    };
+    let is_input = graph.inputs.iter().any(|input| input.name == name);
+    let is_scalar = weight.data_type == 1 && matches!(weight.dims.as_slice(), [] | [1]);
+    if is_input || !is_scalar || weight.is_external {
+        return false;
+    }
+    let (mut count, mut is_one) = (0, true);
+    for field in wire::fields(&weight.body).map_while(Result::ok) {
+        let mut each = |value: f32| {
+            count += 1;
+            is_one &= value == 1.0;
+            true
+        };
+        match (field.number, field.value) {
+            (4, _) => is_one &= wire::each_float(&field, each).is_ok(),
+            (9, wire::Value::Bytes(raw)) => match raw.first_chunk() {
+                Some(value) if raw.len() == 4 => is_one &= each(f32::from_le_bytes(*value)),
+                _ => is_one = false,
+            },
+            _ => {}
+        }
+    }
+    is_one && count == 1
 }

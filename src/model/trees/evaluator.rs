@@ -74,6 +74,11 @@ impl Evaluator {
         self.kernel.labels()
     }
 
+    /// Whether the operator's output `at` is the scores.
+    pub(crate) fn is_score(&self, at: usize) -> bool {
+        at == usize::from(!matches!(self.labels(), Labels::None))
+    }
+
     /// How many scores a row gets.
     pub(crate) fn targets(&self) -> usize {
         self.kernel.targets()
