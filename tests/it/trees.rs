@@ -115,7 +115,8 @@ fn hostile_lists_end_as_they_do_without_our_kernel() {
         let [ours, theirs] = ["auto", "ort"].map(|trees| scored(&model, "rows", trees, &flags));
         assert_eq!(ours.notes(), theirs.notes(), "{name}");
         assert_eq!(ours.code, theirs.code, "{name}");
-        assert!(ours.code == 0 || ours.code == 3, "{name}: {}", ours.code);
+        // Scored, refused with the rows, or not loaded; never a crash.
+        assert!([0, 1, 3].contains(&ours.code), "{name}: {}", ours.code);
         assert!(ours.bytes == theirs.bytes, "{name}");
     }
 }

@@ -201,12 +201,13 @@ fn first(rows: &Tensor, count: usize) -> Tensor {
     }
 }
 
-/// The node in `body` with names of its own: `x0` -> `y0_0`, `y0_1`.
+/// The node in `body` with values of its own names, `x0` -> `y0_0`, `y0_1`, and no name itself: two
+/// nodes of different graphs may have the same.
 fn renamed(body: &[u8], slot: &Slot<'_>) -> std::result::Result<Vec<u8>, Fault> {
     let mut out = Vec::with_capacity(body.len() + 64);
     for field in wire::fields(body) {
         let field = field?;
-        if !matches!(field.number, 1 | 2) {
+        if !matches!(field.number, 1..=3) {
             out.extend_from_slice(field.raw);
         }
     }

@@ -53,7 +53,10 @@ def sound():
     numbers = forest(ExtraTreesClassifier, X, Y)
     save("numbers", converted(numbers))
     save("binary", converted(forest(RandomForestClassifier, X, Y > 0)))
-    save("double", converted(forest(RandomForestRegressor, X.astype(np.float64), X[:, 1]), DoubleTensorType))
+    double = converted(forest(RandomForestRegressor, X.astype(np.float64), X[:, 1]), DoubleTensorType)
+    # What the operator gives; the converter declares float64, which nothing loads.
+    double.graph.output[0].type.tensor_type.elem_type = TensorProto.FLOAT
+    save("double", double)
     save("targets", converted(forest(RandomForestRegressor, X, X[:, 1:])))
     save("scaled", converted(make_pipeline(StandardScaler(), numbers).fit(X, Y)))
     save("boosted", converted(forest(GradientBoostingRegressor, X, X[:, 0] * X[:, 1])))
@@ -86,7 +89,8 @@ def node(kind="regressor", inputs="x", outputs=("y",), **changes):
     lists.update(changes)
     lists = {name: value for name, value in lists.items() if value != []}
     operator = "TreeEnsembleClassifier" if kind == "classifier" else "TreeEnsembleRegressor"
-    return helper.make_node(operator, [inputs], list(outputs), domain="ai.onnx.ml", name="trees", **lists)
+    return helper.make_node(operator, [inputs], list(outputs), domain="ai.onnx.ml",
+                            name=f"trees_{outputs[0]}", **lists)
 
 
 def model(nodes, inputs, outputs, opset=3):
