@@ -277,11 +277,11 @@ impl<T: Real> Outcome<T> {
             return label;
         }
         (*low, *high) = match way {
-            Second::Complement => (S::of(T::of_single(1.0) + -first), S::of(first)),
-            Second::Opposite if self.transform == Transform::Logistic => {
+            _ if self.transform == Transform::Logistic => {
                 let (low, high) = transform::logistic_both(first.single());
-                (S::of(low), S::of(high))
+                (S::of(T::of_single(low)), S::of(T::of_single(high)))
             }
+            Second::Complement => (S::of(T::of_single(1.0) + -first), S::of(first)),
             Second::Opposite => (S::of(-first), S::of(first)),
         };
         label

@@ -6,6 +6,8 @@
 //! same if their questions and the first weight of each of their leaves are. So the same rules are
 //! followed here. It also decides there which sharing of nodes it takes.
 
+use std::ops::Range;
+
 use super::nodes::{Node, Nodes};
 use super::{Refusal, refuse};
 use crate::trees::attributes::Mode;
@@ -29,7 +31,8 @@ struct Fold<T> {
 
 /// Folds the chains of all trees.
 pub(super) fn merge<T: Real>(nodes: &mut Nodes<T>, sharing: Sharing) -> Result<(), Refusal> {
-    let folds = Walk::new(nodes, sharing)?.all()?;
+    let (folds, seen) = Walk::new(nodes, sharing)?.all()?;
+    give_strays(nodes, &seen, sharing)?;
     for fold in folds {
         let set = nodes.sets.number(fold.members);
         if let Some(node) = nodes.nodes.get_mut(fold.first as usize) {
@@ -41,12 +44,51 @@ pub(super) fn merge<T: Real>(nodes: &mut Nodes<T>, sharing: Sharing) -> Result<(
     Ok(())
 }
 
+/// Leaves that no tree reaches, as those of folded chains, give their weights to the node at place 0
+/// of ONNX Runtime's layout, which takes them if it is a leaf: the whole first tree, then.
+fn give_strays<T: Real>(
+    nodes: &mut Nodes<T>,
+    seen: &[bool],
+    sharing: Sharing,
+) -> Result<(), Refusal> {
+    let Some(root) = nodes.roots.first().copied() else {
+        return Ok(());
+    };
+    if !nodes.at(root)?.is_leaf() {
+        return Ok(());
+    }
+    let strays = nodes.nodes.iter().zip(seen).filter(|(_, seen)| !**seen);
+    let strays: Vec<Range<usize>> = strays
+        .filter(|(node, _)| node.is_leaf())
+        .map(|(node, _)| node.weights())
+        .filter(|weights| !weights.is_empty())
+        .collect();
+    if strays.is_empty() {
+        return Ok(());
+    }
+    if sharing == Sharing::Any {
+        return refuse("its first tree is a leaf, which takes the weights of folded chains");
+    }
+    let Some(leaf) = nodes.nodes.get_mut(root as usize) else {
+        return Ok(());
+    };
+    let own = leaf.weights();
+    // It counts what it takes, and reads so many weights from the first of them on.
+    let all = strays.iter().chain(std::iter::once(&own));
+    let start = all.clone().map(|weights| weights.start).min();
+    let count: usize = all.map(ExactSizeIterator::len).sum();
+    leaf.yes = start.unwrap_or_default() as u32;
+    leaf.no = leaf.yes + count as u32;
+    Ok(())
+}
+
 /// A walk over all trees in the order in which ONNX Runtime lays its nodes out.
 struct Walk<'a, T> {
     nodes: &'a Nodes<T>,
     sharing: Sharing,
     seen: Vec<bool>,
     folds: Vec<Fold<T>>,
+    has_large_sets: bool,
     /// Comparisons of nodes that may still be made: hostile chains would ask for their square.
     steps: usize,
 }
@@ -58,15 +100,17 @@ impl<'a, T: Real> Walk<'a, T> {
             sharing,
             seen: vec![false; nodes.nodes.len()],
             folds: Vec::new(),
+            has_large_sets: nodes.nodes.iter().any(|node| node.mode == Mode::Member),
             steps: nodes.nodes.len() * 8 + 1024,
         })
     }
 
-    fn all(mut self) -> Result<Vec<Fold<T>>, Refusal> {
+    /// Walks all trees; gives the folds, and which nodes were seen.
+    fn all(mut self) -> Result<(Vec<Fold<T>>, Vec<bool>), Refusal> {
         for root in &self.nodes.roots {
             self.tree(*root)?;
         }
-        Ok(self.folds)
+        Ok((self.folds, self.seen))
     }
 
     /// Visits a node, all below its child for no, then all below its child for yes.
@@ -104,7 +148,8 @@ impl<'a, T: Real> Walk<'a, T> {
     /// Folds the chain that starts at a branch, if one does, and returns where its no leads.
     fn fold(&mut self, first: u32) -> Result<u32, Refusal> {
         let node = self.nodes.at(first)?;
-        if !is_foldable(node) {
+        // Where NaN means yes, no chain starts.
+        if !is_foldable(node) || node.missing {
             return Ok(node.no);
         }
         let mut members = vec![node.value];
@@ -128,7 +173,7 @@ impl<'a, T: Real> Walk<'a, T> {
     fn are_alike(&mut self, left: u32, right: u32) -> Result<bool, Refusal> {
         let mut ahead = vec![(left, right)];
         while let Some((left, right)) = ahead.pop() {
-            if left == right {
+            if left == right && !self.has_large_sets {
                 continue;
             }
             let Some(steps) = self.steps.checked_sub(1) else {
@@ -136,10 +181,11 @@ impl<'a, T: Real> Walk<'a, T> {
             };
             self.steps = steps;
             let (a, b) = (self.nodes.at(left)?, self.nodes.at(right)?);
+            // Large sets are kept apart there, each for its node, so that no two are the same.
             let same_question = a.mode == b.mode
+                && a.mode != Mode::Member
                 && a.feature == b.feature
-                && a.value == b.value
-                && (a.mode != Mode::Member || a.set == b.set);
+                && a.value == b.value;
             if !same_question {
                 return Ok(false);
             }

@@ -76,8 +76,9 @@ pub(super) fn of_joint<T: Real>(joint: &Joint) -> Result<Ending<T>, Refusal> {
         },
         transform: match joint.transform {
             0 => Transform::None,
-            1 => Transform::Softmax,
-            2 => Transform::Logistic,
+            // The specification has these two the other way round; ONNX Runtime has them like this.
+            1 => Transform::Logistic,
+            2 => Transform::Softmax,
             3 => Transform::SoftmaxZero,
             4 => Transform::Probit,
             _ => return refuse("its post_transform is unknown"),

@@ -1,8 +1,10 @@
 //! The nodes of TreeEnsemble, which go by their places; leaves are lists of their own.
 
+mod members;
+
 use super::lists::all_of;
 use super::nodes::{Node, Nodes, check_count, feature};
-use super::sets::{Sets, is_nan};
+use super::sets::Sets;
 use super::{Refusal, chains, refuse};
 use crate::trees::attributes::{Joint, Mode, Numbers};
 use crate::trees::forest::{Real, Weight};
@@ -47,11 +49,15 @@ pub(super) fn nodes<T: Real>(joint: &Joint) -> Result<Nodes<T>, Refusal> {
             no: leaf + 1,
         });
     }
-    give_sets(&mut nodes, branches, &exactly(&joint.members)?)?;
-    for root in &joint.roots {
-        nodes.roots.push(self::root(joint, *root)?);
+    for number in &joint.roots {
+        let root = root(&nodes, *number, branches)?;
+        nodes.roots.push(root);
     }
+    check_sharing(&nodes, branches)?;
+    let large = members::unroll(&mut nodes, &exactly(&joint.members)?)?;
     chains::merge(&mut nodes, chains::Sharing::Any)?;
+    members::unfold(&mut nodes, large)?;
+    check_count(nodes.nodes.len())?;
     Ok(nodes)
 }
 
@@ -108,79 +114,39 @@ fn branch<T: Real>(joint: &Joint, place: usize, value: T) -> Result<Node<T>, Ref
     })
 }
 
-/// Where a tree starts. A node whose children are the same leaf stands for a tree of a leaf only.
-fn root(joint: &Joint, number: i32) -> Result<u32, Refusal> {
-    let branches = joint.features.len();
-    let Some(place) = usize::try_from(number)
-        .ok()
-        .filter(|place| *place < branches)
-    else {
-        return refuse("it leads to a node that is not there");
-    };
-    let is = |list: &[bool]| list.get(place).copied().unwrap_or_default();
-    let is_leaf = joint.yes.get(place) == joint.no.get(place)
-        && is(&joint.yes_is_leaf)
-        && is(&joint.no_is_leaf);
-    if !is_leaf {
-        return Ok(place as u32);
+/// Where a tree starts. A node whose children are the same leaf stands for a tree of that leaf only.
+fn root<T: Real>(nodes: &Nodes<T>, number: i32, branches: usize) -> Result<u32, Refusal> {
+    match u32::try_from(number) {
+        Ok(place) if (place as usize) < branches => {
+            let root = nodes.at(place)?;
+            let is_stub = root.yes == root.no && root.yes as usize >= branches;
+            Ok(if is_stub { root.yes } else { place })
+        }
+        _ => refuse("it leads to a node that is not there"),
     }
-    if place >= joint.leaf_targets.len() {
-        return refuse("it leads to a node that is not there");
-    }
-    Ok((branches + place) as u32)
 }
 
-/// Hands the nodes of mode [`Mode::Member`] their sets, in the order of the list.
-fn give_sets<T: Real>(nodes: &mut Nodes<T>, branches: usize, members: &[T]) -> Result<(), Refusal> {
-    let mut rest = members.split(|member| is_nan(*member));
-    for place in 0..branches {
-        let Some(node) = nodes.nodes.get(place).copied() else {
-            break;
-        };
-        if node.mode != Mode::Member {
-            continue;
-        }
-        match rest.next() {
-            None | Some([]) => return refuse("a set of members is empty"),
-            Some(members) if is_small(members) => unroll(nodes, place, members),
-            Some(members) => {
-                let set = nodes.sets.number(members.iter().copied());
-                if let Some(node) = nodes.nodes.get_mut(place) {
-                    node.set = set;
-                }
+/// Refuses what ONNX Runtime refuses: two ways to one inner node of a tree, or a way back.
+fn check_sharing<T: Real>(nodes: &Nodes<T>, branches: usize) -> Result<(), Refusal> {
+    let mut seen = vec![0; branches];
+    // Trees may share nodes with each other, which could take the square of their number to walk.
+    let mut left = branches * 4 + 1024;
+    for (root, tree) in nodes.roots.iter().zip(1_u32..) {
+        let mut ahead = vec![*root];
+        while let Some(place) = ahead.pop() {
+            let Some(seen) = seen.get_mut(place as usize) else {
+                continue;
+            };
+            if std::mem::replace(seen, tree) == tree {
+                return refuse("two branches lead to the same node");
             }
+            match left.checked_sub(1) {
+                Some(less) => left = less,
+                None => return refuse("its trees share too many nodes"),
+            }
+            let node = nodes.at(place)?;
+            ahead.extend([node.yes, node.no]);
         }
     }
-    super::nodes::check_count(nodes.nodes.len())
-}
-
-/// Whether ONNX Runtime writes a set out as a chain.
-fn is_small<T: Real>(members: &[T]) -> bool {
-    let fits = |member: &T| (0.0..=30.0).contains(&member.double());
-    members.len() < 31 && members.iter().all(fits)
-}
-
-/// Writes a set out: the node asks for the first member, and new nodes at the end for the others.
-fn unroll<T: Real>(nodes: &mut Nodes<T>, place: usize, members: &[T]) {
-    let Some(node) = nodes.nodes.get(place).copied() else {
-        return;
-    };
-    let mut next = nodes.nodes.len() as u32;
-    let mut chain = members.iter().copied().peekable();
-    let mut at = place;
-    while let Some(value) = chain.next() {
-        let is_last = chain.peek().is_none();
-        let link = Node {
-            mode: Mode::Equal,
-            value,
-            no: if is_last { node.no } else { next },
-            ..node
-        };
-        match nodes.nodes.get_mut(at) {
-            Some(slot) => *slot = link,
-            None => nodes.nodes.push(link),
-        }
-        at = next as usize;
-        next += 1;
-    }
+    Ok(())
 }

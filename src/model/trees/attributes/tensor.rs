@@ -109,9 +109,10 @@ fn elements<T>(
     read().ok_or_else(|| unreadable(&attribute.name))
 }
 
-/// How many elements the dimensions ask for.
+/// How many elements the dimensions ask for: tree operators' tensors have just one.
 fn count(tensor: &Tensor<'_>) -> Option<usize> {
-    tensor.dims.iter().try_fold(1_usize, |count, dim| {
-        count.checked_mul(usize::try_from(*dim).ok()?)
-    })
+    match tensor.dims.as_slice() {
+        [count] => usize::try_from(*count).ok(),
+        _ => None,
+    }
 }
