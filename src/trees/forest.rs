@@ -21,6 +21,12 @@ pub trait Real:
     + Neg<Output = Self>
     + 'static
 {
+    const INFINITY: Self;
+    const NAN: Self;
+
+    /// Whether this is NaN.
+    fn is_nan(self) -> bool;
+
     /// This number as a float32, rounded to the nearest.
     fn single(self) -> f32;
 
@@ -43,6 +49,14 @@ pub trait Real:
 macro_rules! real {
     ($type:ty) => {
         impl Real for $type {
+            const INFINITY: Self = Self::INFINITY;
+            const NAN: Self = Self::NAN;
+
+            #[inline(always)]
+            fn is_nan(self) -> bool {
+                self.is_nan()
+            }
+
             #[inline]
             fn single(self) -> f32 {
                 self as f32
@@ -225,10 +239,15 @@ impl<T: Real> Forest<T> {
         &self.weights
     }
 
-    /// What one leaf gives.
+    /// What one leaf gives. With a single target, ONNX Runtime takes the first weight of a leaf and no
+    /// other.
     pub fn given(&self, leaf: &Range<u32>) -> &[Weight<T>] {
         let range = leaf.start as usize..leaf.end as usize;
-        self.weights.get(range).unwrap_or_default()
+        let given = self.weights.get(range).unwrap_or_default();
+        match self.targets {
+            1 => given.get(..1).unwrap_or_default(),
+            _ => given,
+        }
     }
 
     /// The sets of values that branches name, each sorted.

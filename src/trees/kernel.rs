@@ -3,34 +3,65 @@
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-use super::forest::Real;
-use super::outcome::{Given, Labels, Scores};
+use super::engine::{Compiled, Element, Processor, Records, Scratch};
+use super::forest::Forest;
+use super::outcome::{Aggregate, Given, Labels, Outcome, Scores};
 use super::plain;
 use super::read::{Ensemble, Parts};
 
-/// Rows that are evaluated together; what a call needs in memory does not grow beyond.
+/// Rows that the plain evaluator takes together; what a call needs in memory does not grow beyond.
 const BLOCK: usize = 256;
 
 /// An ensemble, ready to run.
 pub struct Kernel {
-    compiled: Compiled,
+    program: Precise,
 }
 
-enum Compiled {
+/// A program by its precision.
+enum Precise {
     Single(Program<f32>),
     Double(Program<f64>),
 }
 
-/// One ensemble with the memory that calls leave for the next.
+/// One ensemble, and how it is evaluated.
 struct Program<T> {
-    parts: Parts<T>,
-    spare: Mutex<Vec<Scratch<T>>>,
+    outcome: Outcome<T>,
+    features: usize,
+    targets: usize,
+    way: Way<T>,
 }
 
-/// What one call needs for a block of rows.
-struct Scratch<T> {
-    sums: Vec<T>,
-    given: Vec<bool>,
+/// How an ensemble is evaluated. Calls leave their memory for the next.
+enum Way<T> {
+    /// In blocks of records.
+    Engine {
+        compiled: Box<Compiled<T>>,
+        processor: Processor,
+        spare: Spare<Scratch<T>>,
+    },
+    /// One record after the other: minima and maxima, and forests that the engine has no room for.
+    Plain {
+        forest: Forest<T>,
+        spare: Spare<(Vec<T>, Vec<bool>)>,
+    },
+}
+
+/// Memory that waits for the next call.
+struct Spare<T>(Mutex<Vec<T>>);
+
+impl<T> Spare<T> {
+    fn new() -> Spare<T> {
+        Spare(Mutex::default())
+    }
+
+    /// Runs `use_it` with the memory of an earlier call, or with new.
+    fn with(&self, new: impl FnOnce() -> T, use_it: impl FnOnce(&mut T)) {
+        let spare = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut memory = spare.unwrap_or_else(new);
+        use_it(&mut memory);
+        let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        spare.push(memory);
+    }
 }
 
 /// Row-major input of the ensemble's precision.
@@ -64,43 +95,52 @@ impl fmt::Display for Mismatch {
     }
 }
 
+/// Runs one expression on the program of either precision.
+macro_rules! either {
+    ($kernel:expr, $program:ident => $value:expr) => {
+        match &$kernel.program {
+            Precise::Single($program) => $value,
+            Precise::Double($program) => $value,
+        }
+    };
+}
+
 impl Kernel {
-    /// Compiles `ensemble`.
+    /// Compiles `ensemble` for this machine.
     pub fn compile(ensemble: Ensemble) -> Kernel {
-        let compiled = match ensemble {
-            Ensemble::Single(parts) => Compiled::Single(Program::new(parts)),
-            Ensemble::Double(parts) => Compiled::Double(Program::new(parts)),
+        Kernel::compile_for(ensemble, Processor::all().first().copied())
+    }
+
+    /// Compiles `ensemble` for one of [`Processor::all`], or for the plain evaluator.
+    pub fn compile_for(ensemble: Ensemble, processor: Option<Processor>) -> Kernel {
+        let program = match ensemble {
+            Ensemble::Single(parts) => Precise::Single(Program::new(parts, processor)),
+            Ensemble::Double(parts) => Precise::Double(Program::new(parts, processor)),
         };
-        Kernel { compiled }
+        Kernel { program }
     }
 
     /// How many columns the input must have at least.
     pub fn features(&self) -> usize {
-        match &self.compiled {
-            Compiled::Single(program) => program.parts.forest.features(),
-            Compiled::Double(program) => program.parts.forest.features(),
-        }
+        either!(self, program => program.features)
     }
 
     /// How many scores a row gets.
     pub fn targets(&self) -> usize {
-        match &self.compiled {
-            Compiled::Single(program) => program.parts.forest.targets(),
-            Compiled::Double(program) => program.parts.forest.targets(),
-        }
+        either!(self, program => program.targets)
     }
 
     /// The labels of a classifier.
     pub fn labels(&self) -> &Labels {
-        match &self.compiled {
-            Compiled::Single(program) => program.parts.outcome.labels(),
-            Compiled::Double(program) => program.parts.outcome.labels(),
-        }
+        either!(self, program => program.outcome.labels())
     }
 
-    /// How it is evaluated, in a word or two.
-    pub fn engine(&self) -> &str {
-        "plain"
+    /// How it is evaluated: the instruction set, or what else.
+    pub fn engine(&self) -> &'static str {
+        either!(self, program => match program.way {
+            Way::Engine { processor, .. } => processor.name(),
+            Way::Plain { .. } => "record by record",
+        })
     }
 
     /// Scores `rows`, row-major of `columns` columns, into `scores`, row-major of
@@ -117,110 +157,144 @@ impl Kernel {
         scores: Scores<'_>,
         labels: Option<&mut [i64]>,
     ) -> Result<(), Mismatch> {
-        match (&self.compiled, rows) {
-            (Compiled::Single(program), Rows::Single(values)) => {
-                program.run(plain::Rows { values, columns }, scores, labels)
+        match (&self.program, rows) {
+            (Precise::Single(program), Rows::Single(rows)) => {
+                program.run(Records { rows, columns }, scores, labels)
             }
-            (Compiled::Double(program), Rows::Double(values)) => {
-                program.run(plain::Rows { values, columns }, scores, labels)
+            (Precise::Double(program), Rows::Double(rows)) => {
+                program.run(Records { rows, columns }, scores, labels)
             }
             _ => Err(Mismatch::Precision),
         }
     }
 }
 
-impl<T: Real> Program<T> {
-    fn new(parts: Parts<T>) -> Self {
+impl<T: Element> Program<T> {
+    fn new(parts: Parts<T>, processor: Option<Processor>) -> Self {
+        let Parts { forest, outcome } = parts;
+        let adds = matches!(outcome.aggregate(), Aggregate::Sum | Aggregate::Average);
+        let (features, targets) = (forest.features(), forest.targets());
+        let compiled = processor.filter(|_| adds).and_then(|processor| {
+            let compiled = Compiled::of(&forest)?;
+            Some((Box::new(compiled), processor))
+        });
+        let way = match compiled {
+            Some((compiled, processor)) => Way::Engine {
+                compiled,
+                processor,
+                spare: Spare::new(),
+            },
+            None => Way::Plain {
+                forest,
+                spare: Spare::new(),
+            },
+        };
         Program {
-            parts,
-            spare: Mutex::default(),
+            outcome,
+            features,
+            targets,
+            way,
         }
     }
 
     fn run(
         &self,
-        rows: plain::Rows<'_, T>,
+        records: Records<'_, T>,
         scores: Scores<'_>,
         labels: Option<&mut [i64]>,
     ) -> Result<(), Mismatch> {
-        self.check(&rows, &scores, labels.as_deref())?;
-        let mut scratch = self.borrow();
-        self.run_blocks(rows, scores, labels, &mut scratch);
-        self.spare
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(scratch);
+        self.check(&records, &scores, labels.as_deref())?;
+        // A forest of lone leaves asks for no column, and the input may have none.
+        if scores.is_empty() {
+            return Ok(());
+        }
+        let mut rest = Rest { scores, labels };
+        match &self.way {
+            Way::Engine {
+                compiled,
+                processor,
+                spare,
+            } if records.columns > 0 => spare.with(Scratch::new, |scratch| {
+                let given = Given::Always(compiled.given());
+                compiled.sums(records, *processor, scratch, |sums| {
+                    let (scores, labels) = rest.next(sums.len(), self.targets);
+                    self.outcome.finish(sums, given, scores, labels);
+                });
+            }),
+            Way::Engine { .. } => return Err(Mismatch::Lengths),
+            Way::Plain { forest, spare } => {
+                let length = BLOCK * self.targets;
+                let new = || (vec![T::default(); length], vec![false; length]);
+                spare.with(new, |(sums, given)| {
+                    self.run_plain(forest, records, (sums, given), &mut rest);
+                });
+            }
+        }
         Ok(())
     }
 
     fn check(
         &self,
-        rows: &plain::Rows<'_, T>,
+        records: &Records<'_, T>,
         scores: &Scores<'_>,
         labels: Option<&[i64]>,
     ) -> Result<(), Mismatch> {
-        let wanted = self.parts.forest.features();
-        let targets = self.parts.forest.targets();
-        if rows.columns < wanted {
+        if records.columns < self.features {
             return Err(Mismatch::Columns {
-                wanted,
-                found: rows.columns,
+                wanted: self.features,
+                found: records.columns,
             });
         }
-        let count = scores.len() / targets.max(1);
-        let fits = count.checked_mul(targets) == Some(scores.len())
-            && count.checked_mul(rows.columns) == Some(rows.values.len())
+        let count = scores.len() / self.targets.max(1);
+        let fits = count.checked_mul(self.targets) == Some(scores.len())
+            && count.checked_mul(records.columns) == Some(records.rows.len())
             && labels.is_none_or(|labels| labels.len() == count);
         if fits { Ok(()) } else { Err(Mismatch::Lengths) }
     }
 
-    /// The memory of an earlier call, or new.
-    fn borrow(&self) -> Scratch<T> {
-        let spare = self
-            .spare
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
-        spare.unwrap_or_else(|| {
-            let length = BLOCK * self.parts.forest.targets();
-            Scratch {
-                sums: vec![T::default(); length],
-                given: vec![false; length],
-            }
-        })
-    }
-
-    fn run_blocks(
+    fn run_plain(
         &self,
-        mut rows: plain::Rows<'_, T>,
-        mut scores: Scores<'_>,
-        mut labels: Option<&mut [i64]>,
-        scratch: &mut Scratch<T>,
+        forest: &Forest<T>,
+        records: Records<'_, T>,
+        (sums, given): (&mut [T], &mut [bool]),
+        rest: &mut Rest<'_>,
     ) {
-        let Parts { forest, outcome } = &self.parts;
-        let targets = forest.targets();
-        while scores.len() > 0 {
-            let length = scores.len().min(BLOCK * targets);
-            let count = length / targets.max(1);
-            let (Some(sums), Some(given)) = (
-                scratch.sums.get_mut(..length),
-                scratch.given.get_mut(..length),
-            ) else {
+        let mut rows = plain::Rows {
+            values: records.rows,
+            columns: records.columns,
+        };
+        while !rest.scores.is_empty() {
+            let length = rest.scores.len().min(BLOCK * self.targets);
+            let (Some(sums), Some(given)) = (sums.get_mut(..length), given.get_mut(..length)) else {
                 return;
             };
-            plain::sums(forest, outcome.aggregate(), rows, sums, given);
-            let (block, rest) = scores.split_at(length);
-            scores = rest;
-            let (block_labels, rest) = match labels {
-                Some(all) => {
-                    let (block, rest) = all.split_at_mut(count.min(all.len()));
-                    (Some(block), Some(rest))
-                }
-                None => (None, None),
-            };
-            labels = rest;
-            outcome.finish(sums, Given::Rows(given), block, block_labels);
-            rows.values = rows.values.get(count * rows.columns..).unwrap_or_default();
+            plain::sums(forest, self.outcome.aggregate(), rows, sums, given);
+            let (scores, labels) = rest.next(length, self.targets);
+            self.outcome.finish(sums, Given::Rows(given), scores, labels);
+            let used = length / self.targets.max(1) * rows.columns;
+            rows.values = rows.values.get(used..).unwrap_or_default();
         }
+    }
+}
+
+/// The outputs that are not yet written.
+struct Rest<'a> {
+    scores: Scores<'a>,
+    labels: Option<&'a mut [i64]>,
+}
+
+impl<'a> Rest<'a> {
+    /// Takes the next `length` scores, and the labels of their rows.
+    fn next(&mut self, length: usize, targets: usize) -> (Scores<'a>, Option<&'a mut [i64]>) {
+        let all = std::mem::replace(&mut self.scores, Scores::Single(&mut []));
+        let (scores, rest) = all.split_at(length);
+        self.scores = rest;
+        let labels = self.labels.take().map(|all| {
+            let rows = (length / targets.max(1)).min(all.len());
+            let (labels, rest) = all.split_at_mut(rows);
+            self.labels = Some(rest);
+            labels
+        });
+        (scores, labels)
     }
 }

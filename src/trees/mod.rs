@@ -10,7 +10,13 @@
 
 pub mod attributes;
 pub mod forest;
+pub mod engine;
 pub mod kernel;
 pub mod outcome;
 pub mod plain;
 pub mod read;
+
+mod coding;
+mod program;
+mod top;
+mod walk;

@@ -27,14 +27,7 @@ pub fn sums<T: Real>(
         given.fill(false);
         let row = rows.row(number);
         for tree in forest.trees() {
-            let leaf = reach(forest, tree, row);
-            // With a single target, ONNX Runtime takes the first weight of a leaf and no other.
-            let leaf = if targets == 1 {
-                leaf.get(..1)
-            } else {
-                Some(leaf)
-            };
-            for weight in leaf.unwrap_or_default() {
+            for weight in reach(forest, tree, row) {
                 give(aggregate, *weight, sums, given);
             }
         }

@@ -1,0 +1,244 @@
+//! How a feature's values become codes of one byte: which columns of codes a program has, and which
+//! code each of its branches compares with.
+//!
+//! The thresholds of a feature are sorted and cut into parts of at most 255; a part of `m` is one
+//! column, and a value's code there is how many of the `m` are below it. So `x <= threshold[j]` is
+//! `code <= j`, exactly, for every float there is. NaN is below nothing: its code is 0, and it answers
+//! yes everywhere; branches that send NaN to no have a second column, where NaN is 255. A question for
+//! membership is a column of its own: 0 for yes, 1 for no.
+//!
+//! Codes are stored as `code - 128` in an `i8`, since SSE2 and AVX2 compare signed bytes only.
+
+use super::forest::{Branch, Forest, Real, Test};
+
+/// Thresholds in one column at most, so that a rank and the mark of NaN fit a byte.
+const PART: usize = 255;
+
+/// Levels of a search tree at least: as many as one register holds on every processor of ours.
+const LEAST_DEPTH: u32 = 4;
+
+/// Why there is no coding.
+pub(super) struct TooManyColumns;
+
+/// The columns of codes of a program.
+pub(super) struct Coding<T> {
+    pub(super) ranked: Vec<Ranked<T>>,
+    pub(super) members: Vec<Member>,
+    /// How many columns there are.
+    pub(super) columns: usize,
+}
+
+/// One part of a feature's thresholds.
+pub(super) struct Ranked<T> {
+    pub(super) feature: u32,
+    /// The thresholds as a search tree, its root at 1 and the children of `i` at `2i` and `2i + 1`
+    /// (Eytzinger's layout), filled up with infinities: `depth` levels.
+    pub(super) search: Box<[T; 256]>,
+    pub(super) depth: u32,
+    /// The column where NaN is lowest, the column where it is highest.
+    pub(super) nan_yes: Option<u16>,
+    pub(super) nan_no: Option<u16>,
+}
+
+/// A question for membership in a set.
+pub(super) struct Member {
+    pub(super) feature: u32,
+    /// The number of the set in the forest.
+    pub(super) set: u32,
+    pub(super) missing: bool,
+    pub(super) column: u16,
+}
+
+/// A column, and the code of a branch in it: values of a higher code answer no.
+pub(super) type Code = (u16, i8);
+
+/// A coding while the program is made, and what it needs to give branches their codes.
+pub(super) struct Coder<T> {
+    pub(super) coding: Coding<T>,
+    /// Each feature's thresholds, sorted, each once.
+    thresholds: Vec<Vec<T>>,
+    /// The first of each feature's `Ranked`.
+    first: Vec<usize>,
+}
+
+impl<T: Real> Coder<T> {
+    /// The columns for `branches` of the forest.
+    pub(super) fn new<'a>(
+        forest: &Forest<T>,
+        branches: impl Iterator<Item = &'a Branch<T>>,
+    ) -> Result<Coder<T>, TooManyColumns> {
+        let mut asked: Vec<Asked<T>> = (0..forest.features()).map(|_| Asked::default()).collect();
+        let mut members: Vec<(u32, u32, bool)> = Vec::new();
+        for branch in branches {
+            match (branch.test, asked.get_mut(branch.feature as usize)) {
+                (Test::AtMost(threshold), Some(asked)) => asked.push(threshold, branch.missing),
+                (Test::In(set), _) => members.push((branch.feature, set, branch.missing)),
+                (Test::AtMost(_), None) => {}
+            }
+        }
+        members.sort_unstable();
+        members.dedup();
+        let mut coder = Coder {
+            coding: Coding {
+                ranked: Vec::new(),
+                members: Vec::new(),
+                columns: 0,
+            },
+            thresholds: Vec::new(),
+            first: Vec::new(),
+        };
+        for (feature, asked) in (0_u32..).zip(asked) {
+            coder.rank(feature, asked)?;
+        }
+        for (feature, set, missing) in members {
+            let column = coder.column()?;
+            coder.coding.members.push(Member {
+                feature,
+                set,
+                missing,
+                column,
+            });
+        }
+        Ok(coder)
+    }
+
+    fn rank(&mut self, feature: u32, asked: Asked<T>) -> Result<(), TooManyColumns> {
+        self.first.push(self.coding.ranked.len());
+        let (yes, no) = (asked.nan_yes, asked.nan_no);
+        let thresholds = asked.sorted();
+        for part in thresholds.chunks(PART) {
+            let nan_yes = yes.then(|| self.column()).transpose()?;
+            let nan_no = no.then(|| self.column()).transpose()?;
+            let depth = (usize::BITS - part.len().leading_zeros()).max(LEAST_DEPTH);
+            self.coding.ranked.push(Ranked {
+                feature,
+                search: search_tree(part, depth),
+                depth,
+                nan_yes,
+                nan_no,
+            });
+        }
+        self.thresholds.push(thresholds);
+        Ok(())
+    }
+
+    fn column(&mut self) -> Result<u16, TooManyColumns> {
+        let column = u16::try_from(self.coding.columns).map_err(|_| TooManyColumns)?;
+        self.coding.columns += 1;
+        Ok(column)
+    }
+
+    /// The code of one of the branches that the coder was made for.
+    pub(super) fn code(&self, branch: &Branch<T>) -> Option<Code> {
+        let threshold = match branch.test {
+            Test::AtMost(threshold) => threshold,
+            Test::In(set) => return self.member(branch, set),
+        };
+        let feature = branch.feature as usize;
+        let thresholds = self.thresholds.get(feature)?;
+        let rank = thresholds.partition_point(|other| *other < threshold);
+        let ranked = self
+            .coding
+            .ranked
+            .get(self.first.get(feature)? + rank / PART)?;
+        let column = match branch.missing {
+            true => ranked.nan_yes,
+            false => ranked.nan_no,
+        };
+        Some((column?, biased((rank % PART) as u8)))
+    }
+
+    fn member(&self, branch: &Branch<T>, set: u32) -> Option<Code> {
+        let key = (branch.feature, set, branch.missing);
+        let members = &self.coding.members;
+        let at = members.binary_search_by_key(&key, |m| (m.feature, m.set, m.missing));
+        Some((members.get(at.ok()?)?.column, biased(0)))
+    }
+}
+
+/// A code as it is stored.
+pub(super) const fn biased(code: u8) -> i8 {
+    (code ^ 0x80).cast_signed()
+}
+
+/// What branches ask of one feature.
+struct Asked<T> {
+    thresholds: Vec<T>,
+    nan_yes: bool,
+    nan_no: bool,
+}
+
+impl<T> Default for Asked<T> {
+    fn default() -> Self {
+        Asked {
+            thresholds: Vec::new(),
+            nan_yes: false,
+            nan_no: false,
+        }
+    }
+}
+
+impl<T: Real> Asked<T> {
+    fn push(&mut self, threshold: T, missing: bool) {
+        self.thresholds.push(threshold);
+        self.nan_yes |= missing;
+        self.nan_no |= !missing;
+    }
+
+    /// Sorted, each once; 0.0 and -0.0 are one.
+    fn sorted(self) -> Vec<T> {
+        let mut sorted = self.thresholds;
+        // No threshold is NaN: the forest was checked.
+        sorted.sort_unstable_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
+        sorted.dedup_by(|a, b| a == b);
+        sorted
+    }
+}
+
+/// The search tree over the sorted thresholds of a part; what is left of its `depth` levels is infinite,
+/// so that no value goes past it.
+fn search_tree<T: Real>(part: &[T], depth: u32) -> Box<[T; 256]> {
+    let mut search = Box::new([T::INFINITY; 256]);
+    for level in 0..depth {
+        // The nodes of a level stand at these ranks: half of the next smaller subtree on each side.
+        let (first, step) = (1_usize << level, 1_usize << (depth - level));
+        for (at, node) in search.iter_mut().skip(first).take(first).enumerate() {
+            if let Some(threshold) = part.get(at * step + step / 2 - 1) {
+                *node = *threshold;
+            }
+        }
+    }
+    search
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rank(search: &[f32; 256], depth: u32, value: f32) -> usize {
+        let mut at = 1;
+        for _ in 0..depth {
+            at = 2 * at + usize::from(search[at] < value);
+        }
+        at - (1 << depth)
+    }
+
+    #[test]
+    fn a_rank_is_how_many_thresholds_are_below() {
+        for length in 1..=PART {
+            let part: Vec<f32> = (0..length).map(|i| i as f32 / 3.0 - 20.0).collect();
+            let depth = (usize::BITS - length.leading_zeros()).max(LEAST_DEPTH);
+            let search = search_tree(&part, depth);
+            let mut values: Vec<f32> = part
+                .iter()
+                .flat_map(|t| [*t, t.next_up(), t.next_down()])
+                .collect();
+            values.extend([f32::INFINITY, f32::NEG_INFINITY, 0.0, -0.0, f32::MAX]);
+            for value in values {
+                let below = part.iter().filter(|t| **t < value).count();
+                assert_eq!(rank(&search, depth, value), below, "{value} among {length}");
+            }
+            assert_eq!(rank(&search, depth, f32::NAN), 0);
+        }
+    }
+}

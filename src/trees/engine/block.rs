@@ -1,0 +1,632 @@
+//! One pass over up to [`MOST_LANES`] records, or over several such blocks side by side.
+
+use super::super::coding::biased;
+use super::super::forest::Real;
+use super::super::program::{Exits, Kind, Op, Run};
+use super::Processor;
+use super::compiled::{Compiled, Layout, TreeGain};
+use super::element::Element;
+use super::instructions::{Instructions, MOST_LANES};
+use super::portable::Portable;
+use super::scalar::{self, Descent};
+#[cfg(target_arch = "x86_64")]
+use super::x86::{Avx2, Avx512};
+
+/// Blocks of a cut forest that are evaluated side by side, so that a tree's lower nodes are fetched into
+/// the cache once for all of them, and the records in each.
+const CUT_BLOCKS: usize = 16;
+const CUT_LANES: usize = 128;
+
+/// Records from which a block pays; fewer walk.
+const LEAST_RECORDS: usize = 8;
+
+/// 64 bytes that begin at a multiple of 64, as vector loads want them.
+#[repr(C, align(64))]
+#[derive(Clone, Copy)]
+struct Line([u8; 64]);
+
+/// The memory of one evaluation, to be used again.
+pub(in crate::trees) struct Scratch<T> {
+    /// The block's columns that codes are made of: `[quads * 4, lanes]`.
+    columns: Vec<T>,
+    /// `[blocks, columns of codes, lanes]`.
+    codes: Vec<Line>,
+    /// `[slots, lanes]`.
+    slots: Vec<Line>,
+    /// `[blocks, targets, lanes]` or `[blocks, lanes, pitch]`.
+    sums: Vec<T>,
+    /// `[records, targets]`.
+    rows: Vec<T>,
+    leaves: Box<[u32; MOST_LANES]>,
+}
+
+impl<T> Scratch<T> {
+    pub(in crate::trees) fn new() -> Scratch<T> {
+        Scratch {
+            columns: Vec::new(),
+            codes: Vec::new(),
+            slots: Vec::new(),
+            sums: Vec::new(),
+            rows: Vec::new(),
+            leaves: Box::new([0; MOST_LANES]),
+        }
+    }
+}
+
+/// Makes `lines` at least `bytes` long.
+fn reserve(lines: &mut Vec<Line>, bytes: usize) {
+    let wanted = bytes.div_ceil(64);
+    if lines.len() < wanted {
+        lines.resize(wanted, Line([0; 64]));
+    }
+}
+
+/// The records to evaluate.
+#[derive(Clone, Copy)]
+pub(in crate::trees) struct Records<'a, T> {
+    /// Row-major, `columns` values a record; at least as many as the forest has features.
+    pub(in crate::trees) rows: &'a [T],
+    pub(in crate::trees) columns: usize,
+}
+
+impl<'a, T> Records<'a, T> {
+    fn count(&self) -> usize {
+        self.rows.len() / self.columns
+    }
+
+    fn part(&self, from: usize, to: usize) -> Records<'a, T> {
+        Records {
+            rows: &self.rows[from * self.columns..to * self.columns],
+            columns: self.columns,
+        }
+    }
+}
+
+impl<T: Element> Compiled<T> {
+    /// Hands the sums of the records to `each`, part by part in order, row-major `[records, targets]`.
+    ///
+    /// Sums are added up tree by tree from 0, in the precision of `T`. There must be at least as many
+    /// columns as the forest has features, and one.
+    pub(in crate::trees) fn sums(
+        &self,
+        records: Records<'_, T>,
+        processor: Processor,
+        scratch: &mut Scratch<T>,
+        mut each: impl FnMut(&mut [T]),
+    ) {
+        assert!(
+            records.columns >= self.features.max(1),
+            "columns were checked"
+        );
+        let count = records.count();
+        if count < LEAST_RECORDS {
+            self.walk_rows(records, scratch);
+            each(&mut scratch.rows);
+            return;
+        }
+        let part = match self.is_cut {
+            true => CUT_BLOCKS * CUT_LANES,
+            false => MOST_LANES,
+        };
+        for start in (0..count).step_by(part) {
+            let end = (start + part).min(count);
+            let lanes = match (self.is_cut, end - start) {
+                (true, CUT_LANES..) => CUT_LANES,
+                (_, records) => records.next_multiple_of(64),
+            };
+            self.part(records.part(start, end), lanes, processor, scratch);
+            each(&mut scratch.rows);
+        }
+    }
+
+    /// The sums of as many records as are evaluated side by side, into `scratch.rows`.
+    fn part(
+        &self,
+        records: Records<'_, T>,
+        lanes: usize,
+        processor: Processor,
+        scratch: &mut Scratch<T>,
+    ) {
+        let blocks = records.count().div_ceil(lanes);
+        let width = self.width();
+        scratch
+            .columns
+            .resize(4 * self.quads.len() * lanes, T::default());
+        reserve(&mut scratch.codes, blocks * self.coding.columns * lanes);
+        reserve(&mut scratch.slots, self.program.slots.max(1) * lanes);
+        scratch.sums.clear();
+        scratch.sums.resize(blocks * width * lanes, T::default());
+        // SAFETY: the processor has the instructions (`Processor::all` asked it), the scratch memory has
+        // just been made large enough, and the columns were checked by the caller.
+        unsafe {
+            match lanes {
+                64 => self.on::<64>(records, processor, scratch),
+                128 => self.on::<128>(records, processor, scratch),
+                192 => self.on::<192>(records, processor, scratch),
+                _ => self.on::<256>(records, processor, scratch),
+            }
+        }
+        self.flatten(records.count(), lanes, scratch);
+    }
+
+    /// Elements of sums for each record.
+    fn width(&self) -> usize {
+        match self.layout {
+            Layout::Columns => self.targets,
+            Layout::Rows(pitch) => pitch,
+        }
+    }
+
+    /// Brings sums into `[records, targets]`.
+    fn flatten(&self, count: usize, lanes: usize, scratch: &mut Scratch<T>) {
+        let Scratch { sums, rows, .. } = scratch;
+        if self.width() == 1 {
+            // Blocks stand one behind the other: that is the order of the records.
+            std::mem::swap(sums, rows);
+            rows.truncate(count);
+            return;
+        }
+        rows.resize(count * self.targets, T::default());
+        let blocks = sums.chunks_exact(lanes * self.width());
+        for (sums, rows) in blocks.zip(rows.chunks_mut(lanes * self.targets)) {
+            match self.layout {
+                Layout::Columns => {
+                    for (target, sums) in sums.chunks_exact(lanes).enumerate() {
+                        let cells = rows.iter_mut().skip(target).step_by(self.targets);
+                        cells.zip(sums).for_each(|(cell, sum)| *cell = *sum);
+                    }
+                }
+                Layout::Rows(pitch) => {
+                    let sums = sums.chunks_exact(pitch);
+                    for (row, sums) in rows.chunks_exact_mut(self.targets).zip(sums) {
+                        row.copy_from_slice(&sums[..self.targets]);
+                    }
+                }
+            }
+        }
+    }
+
+    /// SAFETY: as [`blocks`]; the processor must have the instructions.
+    unsafe fn on<const LANES: usize>(
+        &self,
+        records: Records<'_, T>,
+        processor: Processor,
+        scratch: &mut Scratch<T>,
+    ) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            match processor {
+                #[cfg(target_arch = "x86_64")]
+                Processor::Avx512 => avx512::<T, LANES>(self, records, scratch),
+                #[cfg(target_arch = "x86_64")]
+                Processor::Avx2 => avx2::<T, LANES>(self, records, scratch),
+                Processor::Portable => blocks::<T, Portable, LANES>(self, records, scratch),
+            }
+        }
+    }
+
+    /// The sums of a few records, which walk, into `scratch.rows`.
+    fn walk_rows(&self, records: Records<'_, T>, scratch: &mut Scratch<T>) {
+        let rows = &mut scratch.rows;
+        rows.clear();
+        rows.resize(records.count() * self.targets, T::default());
+        let add = |tree: usize, record: usize, node: usize| {
+            let sums = rows.get_mut(record * self.targets..).unwrap_or_default();
+            if let Some(gain) = self.trees.get(tree) {
+                self.add_node(node, gain, sums);
+            }
+        };
+        // SAFETY: there are fewer records than walkers, and they have the columns (`Compiled::sums`).
+        unsafe { scalar::walk_few(&self.walk, records.rows, records.columns, add) };
+    }
+
+    /// Adds what the leaf at a node of the walk gives.
+    #[inline]
+    fn add_node(&self, node: usize, gain: &TreeGain, sums: &mut [T]) {
+        if let Some(value) = self.node_values.get(node) {
+            if let Some(sum) = sums.get_mut(gain.first_target as usize) {
+                *sum = *sum + *value;
+            }
+            return;
+        }
+        let values = self.values_of(node, gain);
+        match self.layout {
+            Layout::Columns => {
+                let targets = self.tree_targets.get(gain.targets.clone());
+                for (target, value) in targets.unwrap_or_default().iter().zip(values) {
+                    if let Some(sum) = sums.get_mut(*target as usize) {
+                        *sum = *sum + *value;
+                    }
+                }
+            }
+            Layout::Rows(_) => {
+                for (sum, value) in sums.iter_mut().zip(values) {
+                    *sum = *sum + *value;
+                }
+            }
+        }
+    }
+
+    /// The values of the leaf at a node of the walk.
+    #[inline]
+    fn values_of(&self, node: usize, gain: &TreeGain) -> &[T] {
+        let width = match self.layout {
+            Layout::Columns => gain.targets.len(),
+            Layout::Rows(pitch) => pitch,
+        };
+        let leaf = self.walk.leaves.get(node).copied().unwrap_or_default();
+        let leaf = (leaf as usize).saturating_sub(gain.first_leaf);
+        let start = gain.first_value + leaf * width;
+        self.values.get(start..start + width).unwrap_or_default()
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq")]
+unsafe fn avx512<T: Element, const LANES: usize>(
+    compiled: &Compiled<T>,
+    records: Records<'_, T>,
+    scratch: &mut Scratch<T>,
+) {
+    // SAFETY: as the caller promises.
+    unsafe { blocks::<T, Avx512, LANES>(compiled, records, scratch) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+unsafe fn avx2<T: Element, const LANES: usize>(
+    compiled: &Compiled<T>,
+    records: Records<'_, T>,
+    scratch: &mut Scratch<T>,
+) {
+    // SAFETY: as the caller promises.
+    unsafe { blocks::<T, Avx2, LANES>(compiled, records, scratch) }
+}
+
+/// Evaluates blocks of `LANES` records side by side.
+///
+/// # Safety
+/// The scratch memory has room for all of them (`Compiled::part`), and zeros for sums.
+#[inline(always)]
+unsafe fn blocks<T: Element, I: Instructions, const LANES: usize>(
+    compiled: &Compiled<T>,
+    records: Records<'_, T>,
+    scratch: &mut Scratch<T>,
+) {
+    let count = records.count();
+    let blocks = count.div_ceil(LANES);
+    let block = |number: usize| records.part(number * LANES, (number * LANES + LANES).min(count));
+    let code_bytes = compiled.coding.columns * LANES;
+    let width = compiled.width() * LANES;
+    let codes: *mut u8 = scratch.codes.as_mut_ptr().cast();
+    let slots: *mut u8 = scratch.slots.as_mut_ptr().cast();
+    let sums = scratch.sums.as_mut_ptr();
+    // SAFETY: all offsets are within what `Compiled::part` made room for; numbers of columns, slots and
+    // tables are sound (`Compiled::is_sound`).
+    unsafe {
+        for number in 0..blocks {
+            transpose::<T, LANES>(&compiled.quads, block(number), &mut scratch.columns);
+            let codes = codes.add(number * code_bytes);
+            code::<T, I, LANES>(compiled, &scratch.columns, codes);
+        }
+        for group in &compiled.program.groups {
+            for number in 0..blocks {
+                let codes = codes.add(number * code_bytes);
+                for run in &compiled.program.runs[group.runs.clone()] {
+                    I::execute::<LANES>(run, &compiled.program.ops, codes, slots);
+                }
+                let sums = sums.add(number * width);
+                for tree in group.trees.clone() {
+                    let exits = exits::<T, I, LANES>(compiled, tree, codes, slots);
+                    let gain = &compiled.trees[tree];
+                    if gain.entries.is_some() {
+                        let leaves = &mut scratch.leaves;
+                        below::<T, I, LANES>(compiled, tree, block(number), exits, leaves, sums);
+                    } else {
+                        add::<T, I, LANES>(compiled, gain, exits, sums);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Turns the records' groups of four columns on their side: `[4 * quads, LANES]`. Lanes without a record
+/// keep what they had.
+#[inline(always)]
+fn transpose<'a, T: Element, const LANES: usize>(
+    quads: &[u32],
+    records: Records<'a, T>,
+    columns: &mut [T],
+) {
+    let width = records.columns;
+    let mut fours = records.rows.chunks_exact(4 * width);
+    let mut lane = 0;
+    // Four records by four columns at a time, and along the records: they are read in their order.
+    for rows in &mut fours {
+        let (a, rest) = rows.split_at(width);
+        let (b, rest) = rest.split_at(width);
+        let (c, d) = rest.split_at(width);
+        for (quad, to) in quads.iter().zip(columns.chunks_exact_mut(4 * LANES)) {
+            let first = 4 * *quad as usize;
+            let four = |row: &'a [T]| row.get(first..)?.first_chunk();
+            if let (Some(a), Some(b), Some(c), Some(d)) = (four(a), four(b), four(c), four(d)) {
+                let turned = T::turn([a, b, c, d]);
+                for (to, column) in to.chunks_exact_mut(LANES).zip(turned) {
+                    if let Some(to) = to.get_mut(lane..).and_then(|to| to.first_chunk_mut()) {
+                        *to = column;
+                    }
+                }
+            } else {
+                for (row, lane) in [a, b, c, d].into_iter().zip(lane..) {
+                    turn(row, first, lane, to.chunks_exact_mut(LANES));
+                }
+            }
+        }
+        lane += 4;
+    }
+    for (row, lane) in fours.remainder().chunks_exact(width).zip(lane..) {
+        for (quad, to) in quads.iter().zip(columns.chunks_exact_mut(4 * LANES)) {
+            turn(row, 4 * *quad as usize, lane, to.chunks_exact_mut(LANES));
+        }
+    }
+}
+
+/// Writes up to four values of one record, from `first` on, into their columns.
+fn turn<'a, T: Real>(
+    row: &[T],
+    first: usize,
+    lane: usize,
+    columns: impl Iterator<Item = &'a mut [T]>,
+) {
+    for (value, to) in row.get(first..).unwrap_or_default().iter().zip(columns) {
+        if let Some(to) = to.get_mut(lane) {
+            *to = *value;
+        }
+    }
+}
+
+/// Makes the codes of a block.
+///
+/// # Safety
+/// As [`blocks`].
+#[inline(always)]
+unsafe fn code<T: Element, I: Instructions, const LANES: usize>(
+    compiled: &Compiled<T>,
+    columns: &[T],
+    codes: *mut u8,
+) {
+    let to = |column: Option<u16>| match column {
+        // SAFETY: there is room for every column's codes.
+        Some(column) => unsafe { codes.add(usize::from(column) * LANES).cast::<i8>() },
+        None => std::ptr::null_mut(),
+    };
+    let mut places = compiled.places.iter();
+    for (ranked, place) in compiled.coding.ranked.iter().zip(&mut places) {
+        let values = &columns[place * LANES..][..LANES];
+        let to = (to(ranked.nan_yes), to(ranked.nan_no));
+        // SAFETY: LANES values, room for LANES codes.
+        unsafe { T::rank::<I>(&ranked.search, ranked.depth, values.as_ptr(), LANES, to) };
+    }
+    for (member, place) in compiled.coding.members.iter().zip(places) {
+        let values = &columns[place * LANES..][..LANES];
+        let set = &compiled.sets[member.set as usize];
+        let to = to(Some(member.column));
+        for (lane, value) in values.iter().enumerate() {
+            let is_in = match value.is_nan() {
+                true => member.missing,
+                false => contains(set, *value),
+            };
+            // SAFETY: room for LANES codes.
+            unsafe { *to.add(lane) = biased(u8::from(!is_in)) };
+        }
+    }
+}
+
+/// Whether a sorted set has the value.
+pub(in crate::trees) fn contains<T: Real>(set: &[T], value: T) -> bool {
+    let at = set.partition_point(|other| *other < value);
+    set.get(at).is_some_and(|other| *other == value)
+}
+
+/// Executes a run of operations.
+///
+/// # Safety
+/// As [`blocks`].
+#[inline(always)]
+pub(super) unsafe fn execute<I: Instructions, const LANES: usize>(
+    run: &Run,
+    ops: &[Op],
+    codes: *const u8,
+    slots: *mut u8,
+) {
+    // SAFETY: columns and slots are sound, each has LANES bytes, which WIDTH divides.
+    unsafe {
+        let column = |number: u16| codes.add(usize::from(number) * LANES);
+        let slot = |number: u16| slots.add(usize::from(number) * LANES);
+        let splat = |byte: i8| I::splat(byte.cast_unsigned());
+        let (one, two, three) = (I::splat(1), I::splat(2), I::splat(3));
+        let above = |codes: *const u8, at: usize, than| I::above(I::load(codes.add(at)), than);
+        let pair = |codes: *const u8, at: usize, than| I::keep(above(codes, at, than), one);
+        macro_rules! each {
+            ($op:ident, $at:ident, { $($name:ident = $value:expr),* } $result:expr) => {
+                for $op in &ops[run.ops.clone()] {
+                    let (branch, than, out) = (column($op.column), splat($op.than), slot($op.out));
+                    $(let $name = $value;)*
+                    for $at in (0..LANES).step_by(I::WIDTH) {
+                        let no = above(branch, $at, than);
+                        I::store($result(no), out.add($at));
+                    }
+                }
+            };
+        }
+        match run.kind {
+            Kind::Exits => each!(op, at, {} | no | I::keep(no, one)),
+            Kind::ExitSlot => each!(
+                op,
+                at,
+                { below = slot(op.no) } | no | { I::keep(no, I::add(I::load(below.add(at)), one)) }
+            ),
+            Kind::SlotExit => {
+                each!(op, at, { below = slot(op.yes), left = I::splat(op.left) } |no| {
+                    I::choose(no, left, I::load(below.add(at)))
+                })
+            }
+            Kind::Slots => each!(op, at, {
+                yes = slot(op.yes), right = slot(op.no), left = I::splat(op.left)
+            } |no| {
+                I::choose(no, I::add(I::load(right.add(at)), left), I::load(yes.add(at)))
+            }),
+            Kind::Pairs => each!(op, at, {
+                yes = column(op.yes), yes_than = splat(op.yes_than),
+                right = column(op.no), no_than = splat(op.no_than)
+            } |no| {
+                let high = I::choose(above(right, at, no_than), three, two);
+                I::choose(no, high, pair(yes, at, yes_than))
+            }),
+            Kind::ExitPair => {
+                each!(op, at, { right = column(op.no), no_than = splat(op.no_than) } |no| {
+                    I::keep(no, I::choose(above(right, at, no_than), two, one))
+                })
+            }
+            Kind::PairExit => {
+                each!(op, at, { yes = column(op.yes), yes_than = splat(op.yes_than) } |no| {
+                    I::choose(no, two, pair(yes, at, yes_than))
+                })
+            }
+        }
+    }
+}
+
+/// Where the numbers of the exits are at which the records leave a tree's top.
+///
+/// # Safety
+/// As [`blocks`].
+#[inline(always)]
+unsafe fn exits<T: Real, I: Instructions, const LANES: usize>(
+    compiled: &Compiled<T>,
+    tree: usize,
+    codes: *const u8,
+    slots: *mut u8,
+) -> *const u8 {
+    // SAFETY: slots and columns are sound.
+    unsafe {
+        match &compiled.program.exits[tree] {
+            Exits::Slot(slot) => slots.add(usize::from(*slot) * LANES),
+            Exits::Only => {
+                slots.write_bytes(0, LANES);
+                slots
+            }
+            Exits::Levels(levels) => {
+                let levels = &compiled.program.levels[levels.clone()];
+                for at in (0..LANES).step_by(I::WIDTH) {
+                    let mut exits = I::splat(0);
+                    for (level, (column, than)) in levels.iter().enumerate() {
+                        let codes = I::load(codes.add(usize::from(*column) * LANES + at));
+                        let no = I::above(codes, I::splat(than.cast_unsigned()));
+                        let bit = 1_u8.unbounded_shl((levels.len() - 1 - level) as u32);
+                        exits = I::add(exits, I::keep(no, I::splat(bit)));
+                    }
+                    I::store(exits, slots.add(at));
+                }
+                slots
+            }
+        }
+    }
+}
+
+/// Adds what a whole tree's exits give.
+///
+/// # Safety
+/// As [`blocks`].
+#[inline(always)]
+unsafe fn add<T: Element, I: Instructions, const LANES: usize>(
+    compiled: &Compiled<T>,
+    gain: &TreeGain,
+    exits: *const u8,
+    sums: *mut T,
+) {
+    // SAFETY: every exit has its entry or row in the tables, which end with room for a register.
+    unsafe {
+        match compiled.layout {
+            Layout::Columns => {
+                let targets = &compiled.tree_targets[gain.targets.clone()];
+                for (number, target) in targets.iter().enumerate() {
+                    let table = &compiled.tables[gain.table + number * gain.pitch..][..gain.exits];
+                    T::look_up::<I>(table, exits, LANES, sums.add(*target as usize * LANES));
+                }
+            }
+            Layout::Rows(pitch) => {
+                let rows = compiled.tables.as_ptr().add(gain.table);
+                for lane in 0..LANES {
+                    let row = rows.add(usize::from(*exits.add(lane)) * pitch);
+                    add_row(row, pitch, sums.add(lane * pitch));
+                }
+            }
+        }
+    }
+}
+
+/// Adds a row of `pitch` values, a multiple of 8.
+///
+/// # Safety
+/// Both are `pitch` elements long.
+#[inline(always)]
+unsafe fn add_row<T: Real>(row: *const T, pitch: usize, sums: *mut T) {
+    for at in (0..pitch).step_by(8) {
+        // SAFETY: pitch is a multiple of 8.
+        unsafe {
+            let (values, sums) = (row.add(at).cast::<[T; 8]>(), sums.add(at).cast::<[T; 8]>());
+            let added: [T; 8] = std::array::from_fn(|i| (*sums)[i] + (*values)[i]);
+            *sums = added;
+        }
+    }
+}
+
+/// Walks a cut tree from its exits down, and adds what the leaves give.
+///
+/// # Safety
+/// As [`blocks`].
+#[inline(always)]
+unsafe fn below<T: Element, I: Instructions, const LANES: usize>(
+    compiled: &Compiled<T>,
+    tree: usize,
+    records: Records<'_, T>,
+    exits: *const u8,
+    leaves: &mut [u32; MOST_LANES],
+    sums: *mut T,
+) {
+    let (gain, walked) = (&compiled.trees[tree], &compiled.walk.trees[tree]);
+    let entries = gain.entries.clone().unwrap_or_default();
+    let count = records.count();
+    let descent = Descent {
+        nodes: &compiled.walk.nodes[walked.root..],
+        entries: &compiled.entries[entries],
+        rows: records.rows,
+        columns: records.columns,
+        records: count,
+        missing: compiled.walk.missing,
+    };
+    // SAFETY: entries are nodes of the tree; there are exits for LANES records, and sums for each target.
+    unsafe {
+        descent.walk(exits, leaves);
+        if let Some(values) = compiled.node_values.get(walked.root..) {
+            let target = gain.first_target as usize;
+            scalar::gather(values, leaves, count, sums.add(target * LANES));
+            return;
+        }
+        for (lane, leaf) in leaves.iter().take(count).enumerate() {
+            let values = compiled.values_of(walked.root + *leaf as usize, gain);
+            match compiled.layout {
+                Layout::Columns => {
+                    let targets = &compiled.tree_targets[gain.targets.clone()];
+                    for (target, value) in targets.iter().zip(values) {
+                        let sum = sums.add(*target as usize * LANES + lane);
+                        *sum = *sum + *value;
+                    }
+                }
+                Layout::Rows(pitch) => add_row(values.as_ptr(), pitch, sums.add(lane * pitch)),
+            }
+        }
+    }
+}

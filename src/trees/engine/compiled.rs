@@ -1,0 +1,370 @@
+//! A forest made ready: its program, what its leaves add, and its walk.
+//!
+//! Everything that `block.rs` later takes for granted is made or checked here, so that no index needs a
+//! check there: columns and slots of operations, entries of cut trees, targets, tables and their padding.
+
+use std::ops::Range;
+
+use super::super::coding::{Coder, Coding};
+use super::super::forest::{Forest, Node, Real, Tree};
+use super::super::program::{Exits, Program};
+use super::super::top::{Top, must_cut};
+use super::super::walk::{Walk, place};
+
+/// Targets up to which sums stand target by target, where each tree gives to several: beyond, adding a
+/// leaf's whole row at once is faster. Less in forests of larger trees, whose tables are looked up in
+/// memory.
+const COLUMN_TARGETS: usize = 8;
+const COLUMN_TARGETS_OF_LARGE_TREES: usize = 4;
+/// Leaves up to which a tree counts as small there.
+const SMALL_TREE: usize = 64;
+
+/// Elements of a row of sums are filled up to a multiple of this.
+const ROW: usize = 8;
+
+/// A forest that the engine can evaluate.
+pub(in crate::trees) struct Compiled<T> {
+    pub(super) coding: Coding<T>,
+    pub(super) program: Program,
+    pub(super) sets: Vec<Vec<T>>,
+    /// The groups of four columns of the input that any code is made of, by their number.
+    pub(super) quads: Vec<u32>,
+    /// Which of `quads` has the columns of each of [`Coding::ranked`] and then [`Coding::members`],
+    /// times 4, and the column's place in it.
+    pub(super) places: Vec<usize>,
+    pub(super) layout: Layout,
+    pub(super) trees: Vec<TreeGain>,
+    /// The targets that [`TreeGain::targets`] names.
+    pub(super) tree_targets: Vec<u32>,
+    /// What exits of whole trees add: target by target ([`Layout::Columns`]) or row by row.
+    pub(super) tables: Vec<T>,
+    /// The nodes where the exits of cut trees lead.
+    pub(super) entries: Vec<u32>,
+    /// What leaves add, by their number: [`Layout`]-wise dense.
+    pub(super) values: Vec<T>,
+    /// What each node of the walk adds, where every tree gives to one target.
+    pub(super) node_values: Vec<T>,
+    pub(super) walk: Walk<T>,
+    pub(super) is_cut: bool,
+    pub(super) features: usize,
+    pub(super) targets: usize,
+    /// Which targets any tree gives to; it is then every record that is given to.
+    pub(super) given: Vec<bool>,
+}
+
+/// How sums stand while they grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// Target by target.
+    Columns,
+    /// Record by record, this many elements each.
+    Rows(usize),
+}
+
+/// What one tree adds.
+#[derive(Debug, Clone)]
+pub(super) struct TreeGain {
+    /// In [`Layout::Columns`], the targets it gives to.
+    pub(super) targets: Range<usize>,
+    /// The first of them.
+    pub(super) first_target: u32,
+    pub(super) exits: usize,
+    /// Where its part of `tables` begins, and how far apart its tables (or rows) are.
+    pub(super) table: usize,
+    pub(super) pitch: usize,
+    /// Of a cut tree, its entries.
+    pub(super) entries: Option<Range<usize>>,
+    /// The number of its first leaf, and where that leaf's part of `values` begins.
+    pub(super) first_leaf: usize,
+    pub(super) first_value: usize,
+}
+
+impl<T: Real> Compiled<T> {
+    /// Compiles sums over `forest`. `None` where the engine's numbers are too small for it, or where it
+    /// depends on the record whether a target is given to at all.
+    pub(in crate::trees) fn of(forest: &Forest<T>) -> Option<Compiled<T>> {
+        let gifts = Gifts::of(forest)?;
+        let walk = Walk::of(forest)?;
+        let is_cut = must_cut(forest);
+        let tops: Vec<Top> = forest.trees().iter().map(|t| Top::of(t, is_cut)).collect();
+        let in_tops = forest.trees().iter().zip(&tops).flat_map(|(tree, top)| {
+            let branches = top.branches(tree);
+            branches.map(|(_, branch)| branch)
+        });
+        let coder = Coder::new(forest, in_tops).ok()?;
+        let mut program = Program::default();
+        for (tree, top) in forest.trees().iter().zip(&tops) {
+            program.push(tree, top, &coder)?;
+        }
+        program.finish();
+        let (quads, places) = quads(&coder.coding);
+        let mut compiled = Compiled {
+            coding: coder.coding,
+            program,
+            sets: forest.sets().to_vec(),
+            quads,
+            places,
+            layout: gifts.layout,
+            trees: Vec::new(),
+            tree_targets: Vec::new(),
+            tables: Vec::new(),
+            entries: Vec::new(),
+            values: Vec::new(),
+            node_values: Vec::new(),
+            walk,
+            is_cut,
+            features: forest.features(),
+            targets: forest.targets(),
+            given: gifts.given,
+        };
+        let mut first_leaf = 0;
+        for ((tree, top), targets) in forest.trees().iter().zip(&tops).zip(gifts.of_trees) {
+            compiled.push(forest, tree, top, targets, first_leaf);
+            first_leaf += tree.nodes.len() / 2 + 1;
+        }
+        // Whole registers are loaded from the ends of tables.
+        compiled.tables.resize(compiled.tables.len() + 32, T::default());
+        compiled.name_node_values();
+        compiled.is_sound().then_some(compiled)
+    }
+
+    /// Which targets are given to; it is the same for all records.
+    pub(in crate::trees) fn given(&self) -> &[bool] {
+        &self.given
+    }
+
+    /// Appends what one tree adds.
+    fn push(
+        &mut self,
+        forest: &Forest<T>,
+        tree: &Tree<T>,
+        top: &Top,
+        targets: Vec<u32>,
+        first_leaf: usize,
+    ) {
+        let exits = top.exits.len();
+        let is_whole = exits == tree.nodes.len() / 2 + 1;
+        let start = self.tree_targets.len();
+        let (table, first_value) = (self.tables.len(), self.values.len());
+        let width = match self.layout {
+            Layout::Columns => targets.len(),
+            Layout::Rows(pitch) => pitch,
+        };
+        let mut rows = Vec::new();
+        for node in &tree.nodes {
+            if let Node::Leaf(leaf) = node {
+                rows.clear();
+                rows.resize(width, T::default());
+                for weight in forest.given(leaf) {
+                    let place = match self.layout {
+                        Layout::Columns => targets.binary_search(&weight.target).ok(),
+                        Layout::Rows(_) => Some(weight.target as usize),
+                    };
+                    if let Some(value) = place.and_then(|place| rows.get_mut(place)) {
+                        *value = weight.value;
+                    }
+                }
+                self.values.extend_from_slice(&rows);
+            }
+        }
+        let pitch = match self.layout {
+            Layout::Columns if exits <= 16 => 16,
+            Layout::Columns => exits.next_multiple_of(32),
+            Layout::Rows(pitch) => pitch,
+        };
+        let entries = self.entries.len();
+        if is_whole {
+            self.push_tables(tree, top, first_value, width, pitch);
+        } else {
+            let nodes = top.exits.iter().map(|exit| place(*exit as usize) as u32);
+            self.entries.extend(nodes);
+        }
+        let first_target = targets.first().copied().unwrap_or_default();
+        self.tree_targets.extend(targets);
+        self.trees.push(TreeGain {
+            targets: start..self.tree_targets.len(),
+            first_target,
+            exits,
+            table,
+            pitch,
+            entries: (!is_whole).then_some(entries..self.entries.len()),
+            first_leaf,
+            first_value,
+        });
+    }
+
+    /// The tables of a whole tree: the leaves' values, which stand by leaf, by exit.
+    fn push_tables(
+        &mut self,
+        tree: &Tree<T>,
+        top: &Top,
+        first_value: usize,
+        width: usize,
+        pitch: usize,
+    ) {
+        let table = self.tables.len();
+        let leaves = numbers_of_leaves(tree);
+        let (rows, step_exit, step_target) = match self.layout {
+            Layout::Columns => (width, 1, pitch),
+            Layout::Rows(_) => (top.exits.len(), pitch, 1),
+        };
+        self.tables.resize(table + rows * pitch, T::default());
+        for (exit, node) in top.exits.iter().enumerate() {
+            let leaf = leaves.get(*node as usize).copied().unwrap_or_default();
+            for target in 0..width {
+                let to = table + exit * step_exit + target * step_target;
+                let value = self.values.get(first_value + leaf * width + target);
+                if let (Some(to), Some(value)) = (self.tables.get_mut(to), value) {
+                    *to = *value;
+                }
+            }
+        }
+    }
+
+    fn name_node_values(&mut self) {
+        let is_single = |tree: &TreeGain| tree.targets.len() == 1;
+        if self.layout != Layout::Columns || !self.trees.iter().all(is_single) {
+            return;
+        }
+        // Every leaf then has one value, at its own number; that of a branch is never asked for.
+        let value = |leaf: &u32| self.values.get(*leaf as usize).copied();
+        let values = self
+            .walk
+            .leaves
+            .iter()
+            .map(|leaf| value(leaf).unwrap_or(T::default()));
+        self.node_values = values.collect();
+    }
+
+    /// Whether every number points into its list: what `block.rs` relies on.
+    fn is_sound(&self) -> bool {
+        let Program {
+            ops,
+            levels,
+            exits,
+            slots,
+            ..
+        } = &self.program;
+        let columns = self.coding.columns;
+        let (has_column, has_slot) = (
+            |column: u16| usize::from(column) < columns.max(1),
+            |slot: u16| usize::from(slot) < (*slots).max(1),
+        );
+        let sides = |op: &super::super::program::Op| {
+            let limit = columns.max(*slots).max(1);
+            usize::from(op.yes) < limit && usize::from(op.no) < limit
+        };
+        ops.iter()
+            .all(|op| has_column(op.column) && has_slot(op.out) && sides(op))
+            && levels.iter().all(|(column, _)| has_column(*column))
+            && exits.iter().all(|exits| match exits {
+                Exits::Slot(slot) => has_slot(*slot),
+                Exits::Only | Exits::Levels(_) => true,
+            })
+            && exits.len() == self.trees.len()
+            && self.walk.trees.len() == self.trees.len()
+            && self
+                .tree_targets
+                .iter()
+                .all(|t| (*t as usize) < self.targets)
+            && self.coding.columns <= usize::from(u16::MAX)
+    }
+}
+
+/// For each node that is a leaf, its number among the tree's leaves.
+fn numbers_of_leaves<T>(tree: &Tree<T>) -> Vec<usize> {
+    let mut next = 0;
+    let mut number = |node: &Node<T>| {
+        let here = next;
+        next += usize::from(matches!(node, Node::Leaf(_)));
+        here
+    };
+    tree.nodes.iter().map(&mut number).collect()
+}
+
+/// The groups of four columns that any code is made of, and where in them each code's column is.
+fn quads<T>(coding: &Coding<T>) -> (Vec<u32>, Vec<usize>) {
+    let ranked = coding.ranked.iter().map(|ranked| ranked.feature);
+    let members = coding.members.iter().map(|member| member.feature);
+    let features: Vec<u32> = ranked.chain(members).collect();
+    let mut quads: Vec<u32> = features.iter().map(|feature| feature / 4).collect();
+    quads.sort_unstable();
+    quads.dedup();
+    let place = |feature: &u32| {
+        let quad = quads.partition_point(|quad| *quad < feature / 4);
+        4 * quad + (feature % 4) as usize
+    };
+    let places = features.iter().map(place).collect();
+    (quads, places)
+}
+
+/// Which targets trees give to.
+struct Gifts {
+    /// Of each tree, sorted.
+    of_trees: Vec<Vec<u32>>,
+    given: Vec<bool>,
+    layout: Layout,
+}
+
+impl Gifts {
+    /// `None` if a leaf gives to a target twice, or if a target is given to for some records only.
+    fn of<T: Real>(forest: &Forest<T>) -> Option<Gifts> {
+        let mut of_trees = Vec::new();
+        let mut given = vec![false; forest.targets()];
+        let mut ever = given.clone();
+        let mut is_single = true;
+        let mut dense = 0_usize;
+        let mut largest = 1;
+        for tree in forest.trees() {
+            // How many of the tree's leaves give to each target.
+            let mut count: std::collections::BTreeMap<u32, usize> = Default::default();
+            let mut targets: Vec<u32> = Vec::new();
+            let leaves = tree.nodes.len() / 2 + 1;
+            for node in &tree.nodes {
+                let Node::Leaf(leaf) = node else { continue };
+                targets.clear();
+                targets.extend(forest.given(leaf).iter().map(|weight| weight.target));
+                targets.sort_unstable();
+                if targets.windows(2).any(|pair| pair[0] == pair[1]) {
+                    return None;
+                }
+                for target in &targets {
+                    *count.entry(*target).or_default() += 1;
+                }
+            }
+            for (target, count) in &count {
+                *ever.get_mut(*target as usize)? = true;
+                if *count == leaves {
+                    *given.get_mut(*target as usize)? = true;
+                }
+            }
+            is_single &= count.len() == 1;
+            dense = dense.saturating_add(leaves.saturating_mul(count.len()));
+            largest = largest.max(leaves);
+            of_trees.push(count.into_keys().collect());
+        }
+        if given != ever {
+            return None;
+        }
+        let most = match largest {
+            ..=SMALL_TREE => COLUMN_TARGETS,
+            _ => COLUMN_TARGETS_OF_LARGE_TREES,
+        };
+        let layout = if is_single || forest.targets() <= most {
+            Layout::Columns
+        } else {
+            Layout::Rows(forest.targets().next_multiple_of(ROW))
+        };
+        let leaves: usize = forest.trees().iter().map(|t| t.nodes.len() / 2 + 1).sum();
+        let values = match layout {
+            Layout::Columns => dense,
+            Layout::Rows(pitch) => leaves.saturating_mul(pitch),
+        };
+        // Sparse leaves of very many targets would take more memory than they are worth.
+        (values <= 16 * forest.weights().len() + (1 << 20)).then_some(Gifts {
+            of_trees,
+            given,
+            layout,
+        })
+    }
+}
