@@ -10,15 +10,13 @@
 //! Codes are stored as `code - 128` in an `i8`, since SSE2 and AVX2 compare signed bytes only.
 
 use super::forest::{Branch, Forest, Real, Test};
+use super::read::Refusal;
 
 /// Thresholds in one column at most, so that a rank and the mark of NaN fit a byte.
 const PART: usize = 255;
 
 /// Levels of a search tree at least: as many as one register holds on every processor of ours.
 const LEAST_DEPTH: u32 = 4;
-
-/// Why there is no coding.
-pub(super) struct TooManyColumns;
 
 /// The columns of codes of a program.
 pub(super) struct Coding<T> {
@@ -35,9 +33,72 @@ pub(super) struct Ranked<T> {
     /// (Eytzinger's layout), filled up with infinities: `depth` levels.
     pub(super) search: Box<[T; 256]>,
     pub(super) depth: u32,
+    /// The same thresholds by value, for processors that rank one value at a time.
+    pub(super) buckets: Option<Box<Buckets<T>>>,
     /// The column where NaN is lowest, the column where it is highest.
     pub(super) nan_yes: Option<u16>,
     pub(super) nan_no: Option<u16>,
+}
+
+/// A part's thresholds, found by where a value lies between the lowest and the highest.
+///
+/// The place of a value grows with the value, in rounded arithmetic too. So the thresholds of lower
+/// buckets are below it, those of higher ones are not, and it is compared with those of its own alone.
+pub(super) struct Buckets<T> {
+    pub(super) low: T,
+    pub(super) scale: T,
+    /// How many thresholds are in lower buckets.
+    pub(super) lower: [u8; BUCKETS],
+    /// The thresholds, sorted, and infinities behind them.
+    pub(super) sorted: [T; PART + MOST_ALIKE],
+    /// The most thresholds in a bucket.
+    pub(super) alike: usize,
+}
+
+pub(super) const BUCKETS: usize = 1024;
+
+/// Thresholds in a bucket beyond which a search is faster.
+const MOST_ALIKE: usize = 5;
+
+impl<T: Real> Buckets<T> {
+    /// `None` where the thresholds lie too unevenly.
+    fn of(part: &[T]) -> Option<Box<Buckets<T>>> {
+        let finite = part.iter().copied().filter(|t| t.double().is_finite());
+        let (low, high) = finite.fold((T::INFINITY, -T::INFINITY), |(low, high), t| {
+            (if t < low { t } else { low }, if t > high { t } else { high })
+        });
+        let scale = T::of_double((BUCKETS - 2) as f64) / (high + -low);
+        if !(scale.double().is_finite() && scale > T::default()) {
+            return None;
+        }
+        let mut buckets = Box::new(Buckets {
+            low,
+            scale,
+            lower: [0; BUCKETS],
+            sorted: [T::INFINITY; PART + MOST_ALIKE],
+            alike: 0,
+        });
+        let mut counts = [0_usize; BUCKETS];
+        for (to, threshold) in buckets.sorted.iter_mut().zip(part) {
+            *to = *threshold;
+        }
+        for threshold in part {
+            *counts.get_mut(buckets.bucket(*threshold))? += 1;
+        }
+        let mut below = 0;
+        for (lower, count) in buckets.lower.iter_mut().zip(counts) {
+            *lower = below as u8;
+            below += count;
+        }
+        buckets.alike = counts.into_iter().max().unwrap_or_default();
+        (buckets.alike <= MOST_ALIKE).then_some(buckets)
+    }
+
+    /// Where a value belongs; NaN to the first.
+    #[inline(always)]
+    pub(super) fn bucket(&self, value: T) -> usize {
+        ((value + -self.low) * self.scale).clamped(BUCKETS - 1)
+    }
 }
 
 /// A question for membership in a set.
@@ -63,10 +124,13 @@ pub(super) struct Coder<T> {
 
 impl<T: Real> Coder<T> {
     /// The columns for `branches` of the forest.
+    ///
+    /// # Errors
+    /// [`Refusal`] if there would be more of them than a `u16` can name.
     pub(super) fn new<'a>(
         forest: &Forest<T>,
         branches: impl Iterator<Item = &'a Branch<T>>,
-    ) -> Result<Coder<T>, TooManyColumns> {
+    ) -> Result<Coder<T>, Refusal> {
         let mut asked: Vec<Asked<T>> = (0..forest.features()).map(|_| Asked::default()).collect();
         let mut members: Vec<(u32, u32, bool)> = Vec::new();
         for branch in branches {
@@ -102,7 +166,7 @@ impl<T: Real> Coder<T> {
         Ok(coder)
     }
 
-    fn rank(&mut self, feature: u32, asked: Asked<T>) -> Result<(), TooManyColumns> {
+    fn rank(&mut self, feature: u32, asked: Asked<T>) -> Result<(), Refusal> {
         self.first.push(self.coding.ranked.len());
         let (yes, no) = (asked.nan_yes, asked.nan_no);
         let thresholds = asked.sorted();
@@ -114,6 +178,7 @@ impl<T: Real> Coder<T> {
                 feature,
                 search: search_tree(part, depth),
                 depth,
+                buckets: Buckets::of(part),
                 nan_yes,
                 nan_no,
             });
@@ -122,8 +187,9 @@ impl<T: Real> Coder<T> {
         Ok(())
     }
 
-    fn column(&mut self) -> Result<u16, TooManyColumns> {
-        let column = u16::try_from(self.coding.columns).map_err(|_| TooManyColumns)?;
+    fn column(&mut self) -> Result<u16, Refusal> {
+        let too_many = |_| Refusal::new("its branches ask for more columns than 65,535");
+        let column = u16::try_from(self.coding.columns).map_err(too_many)?;
         self.coding.columns += 1;
         Ok(column)
     }
@@ -239,6 +305,34 @@ mod tests {
                 assert_eq!(rank(&search, depth, value), below, "{value} among {length}");
             }
             assert_eq!(rank(&search, depth, f32::NAN), 0);
+        }
+    }
+
+    #[test]
+    fn buckets_find_the_same_ranks() {
+        let mut state = 7_u64;
+        let mut random = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 40) as f32 / 1000.0 - 8000.0
+        };
+        for length in 2..=PART {
+            let mut part: Vec<f32> = (0..length).map(|_| random()).collect();
+            part.extend([f32::INFINITY, f32::NEG_INFINITY]);
+            part.sort_by(f32::total_cmp);
+            part.dedup();
+            part.truncate(PART);
+            let Some(buckets) = Buckets::of(&part) else {
+                continue;
+            };
+            let near = part.iter().flat_map(|t| [*t, t.next_up(), t.next_down()]);
+            let odd = [f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN, 0.0, f32::NAN];
+            for value in near.chain(odd) {
+                let lower = usize::from(buckets.lower[buckets.bucket(value)]);
+                let alike = &buckets.sorted[lower..lower + buckets.alike];
+                let rank = lower + alike.iter().filter(|t| **t < value).count();
+                let below = part.iter().filter(|t| **t < value).count();
+                assert_eq!(rank, below, "{value} among {length}");
+            }
         }
     }
 }

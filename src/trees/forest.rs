@@ -27,6 +27,9 @@ pub trait Real:
     /// Whether this is NaN.
     fn is_nan(self) -> bool;
 
+    /// This number without its fraction, as far as `most`; 0 for negative numbers and NaN.
+    fn clamped(self, most: usize) -> usize;
+
     /// This number as a float32, rounded to the nearest.
     fn single(self) -> f32;
 
@@ -55,6 +58,14 @@ macro_rules! real {
             #[inline(always)]
             fn is_nan(self) -> bool {
                 self.is_nan()
+            }
+
+            #[inline(always)]
+            fn clamped(self, most: usize) -> usize {
+                // As an i32, which is one instruction; the comparisons are one each, too.
+                let most = most as $type;
+                let low = if self > 0.0 { self } else { 0.0 };
+                (if low < most { low } else { most }) as i32 as usize
             }
 
             #[inline]

@@ -5,9 +5,9 @@ use std::sync::{Mutex, PoisonError};
 
 use super::engine::{Compiled, Element, Processor, Records, Scratch};
 use super::forest::Forest;
-use super::outcome::{Aggregate, Given, Labels, Outcome, Scores};
+use super::outcome::{Given, Labels, Outcome, Scores};
 use super::plain;
-use super::read::{Ensemble, Parts};
+use super::read::{Ensemble, Parts, Refusal};
 
 /// Rows that the plain evaluator takes together; what a call needs in memory does not grow beyond.
 const BLOCK: usize = 256;
@@ -39,7 +39,7 @@ enum Way<T> {
         processor: Processor,
         spare: Spare<Scratch<T>>,
     },
-    /// One record after the other: minima and maxima, and forests that the engine has no room for.
+    /// One record after the other: what the engine is held to.
     Plain {
         forest: Forest<T>,
         spare: Spare<(Vec<T>, Vec<bool>)>,
@@ -107,17 +107,27 @@ macro_rules! either {
 
 impl Kernel {
     /// Compiles `ensemble` for this machine.
-    pub fn compile(ensemble: Ensemble) -> Kernel {
+    ///
+    /// # Errors
+    /// [`Refusal`] where the engine has no room for the ensemble; ONNX Runtime is faster then than we
+    /// would be.
+    pub fn compile(ensemble: Ensemble) -> Result<Kernel, Refusal> {
         Kernel::compile_for(ensemble, Processor::all().first().copied())
     }
 
     /// Compiles `ensemble` for one of [`Processor::all`], or for the plain evaluator.
-    pub fn compile_for(ensemble: Ensemble, processor: Option<Processor>) -> Kernel {
+    ///
+    /// # Errors
+    /// As [`Kernel::compile`]; the plain evaluator takes every ensemble.
+    pub fn compile_for(
+        ensemble: Ensemble,
+        processor: Option<Processor>,
+    ) -> Result<Kernel, Refusal> {
         let program = match ensemble {
-            Ensemble::Single(parts) => Precise::Single(Program::new(parts, processor)),
-            Ensemble::Double(parts) => Precise::Double(Program::new(parts, processor)),
+            Ensemble::Single(parts) => Precise::Single(Program::new(parts, processor)?),
+            Ensemble::Double(parts) => Precise::Double(Program::new(parts, processor)?),
         };
-        Kernel { program }
+        Ok(Kernel { program })
     }
 
     /// How many columns the input must have at least.
@@ -170,17 +180,12 @@ impl Kernel {
 }
 
 impl<T: Element> Program<T> {
-    fn new(parts: Parts<T>, processor: Option<Processor>) -> Self {
+    fn new(parts: Parts<T>, processor: Option<Processor>) -> Result<Self, Refusal> {
         let Parts { forest, outcome } = parts;
-        let adds = matches!(outcome.aggregate(), Aggregate::Sum | Aggregate::Average);
         let (features, targets) = (forest.features(), forest.targets());
-        let compiled = processor.filter(|_| adds).and_then(|processor| {
-            let compiled = Compiled::of(&forest)?;
-            Some((Box::new(compiled), processor))
-        });
-        let way = match compiled {
-            Some((compiled, processor)) => Way::Engine {
-                compiled,
+        let way = match processor {
+            Some(processor) => Way::Engine {
+                compiled: Box::new(Compiled::of(&forest, outcome.aggregate())?),
                 processor,
                 spare: Spare::new(),
             },
@@ -189,12 +194,12 @@ impl<T: Element> Program<T> {
                 spare: Spare::new(),
             },
         };
-        Program {
+        Ok(Program {
             outcome,
             features,
             targets,
             way,
-        }
+        })
     }
 
     fn run(

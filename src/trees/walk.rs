@@ -5,7 +5,7 @@
 //! one for yes. A leaf skips nothing and compares with NaN, so a walk may go on at a leaf; several records
 //! (or several trees) walk at once and hide each other's waits for memory.
 
-use super::forest::{Forest, Node, Real, Test};
+use super::forest::{Branch, Forest, Node, Real, Test};
 
 /// The bit of [`WalkNode::feature`] that sends NaN to yes.
 pub(super) const MISSING: u16 = 1 << 15;
@@ -39,9 +39,9 @@ pub(super) struct Walk<T> {
 }
 
 impl<T: Real> Walk<T> {
-    /// `None` where the nodes are too small for the forest: features beyond 32,767, trees wider than
-    /// 65,535 nodes, questions for membership.
-    pub(super) fn of(forest: &Forest<T>) -> Option<Walk<T>> {
+    /// # Errors
+    /// Why the nodes are too small for the forest, in words that fit a refusal.
+    pub(super) fn of(forest: &Forest<T>) -> Result<Walk<T>, &'static str> {
         let mut walk = Walk {
             nodes: Vec::new(),
             leaves: Vec::new(),
@@ -55,24 +55,26 @@ impl<T: Real> Walk<T> {
             walk.leaves.resize(walk.nodes.len(), 0);
             for (number, node) in tree.nodes.iter().enumerate() {
                 let place = place(number);
-                let small = match node {
-                    Node::Leaf(_) => {
-                        *walk.leaves.get_mut(root + place)? = leaf;
-                        leaf += 1;
-                        continue;
-                    }
-                    Node::Branch(branch) => {
+                let at = root + place;
+                match (node, walk.nodes.get_mut(at), walk.leaves.get_mut(at)) {
+                    (Node::Branch(branch), Some(node), _) => {
+                        *node = WalkNode::branch(branch, place)?;
                         walk.missing |= branch.missing;
-                        WalkNode::branch(branch.feature, branch.test, branch.missing)?
                     }
-                };
-                let Node::Branch(branch) = node else { continue };
-                let skip = u16::try_from(branch.yes as usize - place).ok()?;
-                *walk.nodes.get_mut(root + place)? = WalkNode { skip, ..small };
+                    (Node::Leaf(_), _, Some(number)) => {
+                        *number = leaf;
+                        leaf += 1;
+                    }
+                    _ => {}
+                }
             }
             walk.trees.push(WalkTree { root });
         }
-        Some(walk)
+        // Nodes are numbered by a u32.
+        match u32::try_from(walk.nodes.len()) {
+            Ok(_) => Ok(walk),
+            Err(_) => Err("it has more than 4,294,967,295 nodes"),
+        }
     }
 }
 
@@ -93,15 +95,19 @@ impl<T: Real> WalkNode<T> {
         skip: 0,
     };
 
-    fn branch(feature: u32, test: Test<T>, missing: bool) -> Option<WalkNode<T>> {
-        let Test::AtMost(threshold) = test else {
-            return None;
+    /// The branch that stands at `place` in its tree.
+    fn branch(branch: &Branch<T>, place: usize) -> Result<WalkNode<T>, &'static str> {
+        let Test::AtMost(threshold) = branch.test else {
+            return Err("a tree of more than 256 leaves asks for membership in a set");
         };
-        let feature = u16::try_from(feature).ok().filter(|f| f & MISSING == 0)?;
-        Some(WalkNode {
+        let feature = u16::try_from(branch.feature).ok();
+        let feature = feature.filter(|feature| feature & MISSING == 0);
+        Ok(WalkNode {
             threshold,
-            feature: feature | if missing { MISSING } else { 0 },
-            skip: 0,
+            feature: feature.ok_or("a tree of more than 256 leaves asks for a feature beyond 32,767")?
+                | if branch.missing { MISSING } else { 0 },
+            skip: u16::try_from((branch.yes as usize).saturating_sub(place))
+                .map_err(|_| "a tree is wider than 65,535 nodes")?,
         })
     }
 }

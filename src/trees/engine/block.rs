@@ -3,9 +3,11 @@
 use super::super::coding::biased;
 use super::super::forest::Real;
 use super::super::program::{Exits, Kind, Op, Run};
+use super::super::walk::Walk;
 use super::Processor;
-use super::compiled::{Compiled, Layout, TreeGain};
+use super::compiled::Compiled;
 use super::element::Element;
+use super::gains::{Fold, Layout, TreeGain};
 use super::instructions::{Instructions, MOST_LANES};
 use super::portable::Portable;
 use super::scalar::{self, Descent};
@@ -99,8 +101,10 @@ impl<T: Element> Compiled<T> {
             "columns were checked"
         );
         let count = records.count();
-        if count < LEAST_RECORDS {
-            self.walk_rows(records, scratch);
+        if let Some(walk) = &self.walk
+            && count < LEAST_RECORDS
+        {
+            self.walk_rows(walk, records, scratch);
             each(&mut scratch.rows);
             return;
         }
@@ -206,36 +210,35 @@ impl<T: Element> Compiled<T> {
     }
 
     /// The sums of a few records, which walk, into `scratch.rows`.
-    fn walk_rows(&self, records: Records<'_, T>, scratch: &mut Scratch<T>) {
+    fn walk_rows(&self, walk: &Walk<T>, records: Records<'_, T>, scratch: &mut Scratch<T>) {
         let rows = &mut scratch.rows;
         rows.clear();
         rows.resize(records.count() * self.targets, T::default());
         let add = |tree: usize, record: usize, node: usize| {
             let sums = rows.get_mut(record * self.targets..).unwrap_or_default();
             if let Some(gain) = self.trees.get(tree) {
-                self.add_node(node, gain, sums);
+                self.add_node(walk, node, gain, sums);
             }
         };
         // SAFETY: there are fewer records than walkers, and they have the columns (`Compiled::sums`).
-        unsafe { scalar::walk_few(&self.walk, records.rows, records.columns, add) };
+        unsafe { scalar::walk_few(walk, records.rows, records.columns, add) };
     }
 
     /// Adds what the leaf at a node of the walk gives.
     #[inline]
-    fn add_node(&self, node: usize, gain: &TreeGain, sums: &mut [T]) {
-        if let Some(value) = self.node_values.get(node) {
+    fn add_node(&self, walk: &Walk<T>, node: usize, gain: &TreeGain, sums: &mut [T]) {
+        if let (Some(value), Fold::Add) = (self.node_values.get(node), self.fold) {
             if let Some(sum) = sums.get_mut(gain.first_target as usize) {
                 *sum = *sum + *value;
             }
             return;
         }
-        let values = self.values_of(node, gain);
+        let values = self.values_of(walk, node, gain);
         match self.layout {
             Layout::Columns => {
-                let targets = self.tree_targets.get(gain.targets.clone());
-                for (target, value) in targets.unwrap_or_default().iter().zip(values) {
-                    if let Some(sum) = sums.get_mut(*target as usize) {
-                        *sum = *sum + *value;
+                for (value, (target, is_first)) in values.iter().zip(self.targets_of(gain)) {
+                    if let Some(sum) = sums.get_mut(target) {
+                        self.fold.put(sum, *value, is_first);
                     }
                 }
             }
@@ -247,14 +250,25 @@ impl<T: Element> Compiled<T> {
         }
     }
 
+    /// The targets that a tree gives to, and whether it is the first to do so.
+    #[inline]
+    fn targets_of(&self, gain: &TreeGain) -> impl Iterator<Item = (usize, bool)> {
+        let targets = self.tree_targets.get(gain.targets.clone());
+        let firsts = self.firsts.get(gain.targets.clone());
+        let targets = targets.unwrap_or_default().iter();
+        targets
+            .map(|target| *target as usize)
+            .zip(firsts.unwrap_or_default().iter().copied())
+    }
+
     /// The values of the leaf at a node of the walk.
     #[inline]
-    fn values_of(&self, node: usize, gain: &TreeGain) -> &[T] {
+    fn values_of(&self, walk: &Walk<T>, node: usize, gain: &TreeGain) -> &[T] {
         let width = match self.layout {
             Layout::Columns => gain.targets.len(),
             Layout::Rows(pitch) => pitch,
         };
-        let leaf = self.walk.leaves.get(node).copied().unwrap_or_default();
+        let leaf = walk.leaves.get(node).copied().unwrap_or_default();
         let leaf = (leaf as usize).saturating_sub(gain.first_leaf);
         let start = gain.first_value + leaf * width;
         self.values.get(start..start + width).unwrap_or_default()
@@ -406,7 +420,7 @@ unsafe fn code<T: Element, I: Instructions, const LANES: usize>(
         let values = &columns[place * LANES..][..LANES];
         let to = (to(ranked.nan_yes), to(ranked.nan_no));
         // SAFETY: LANES values, room for LANES codes.
-        unsafe { T::rank::<I>(&ranked.search, ranked.depth, values.as_ptr(), LANES, to) };
+        unsafe { T::rank::<I>(ranked, values.as_ptr(), LANES, to) };
     }
     for (member, place) in compiled.coding.members.iter().zip(places) {
         let values = &columns[place * LANES..][..LANES];
@@ -550,10 +564,18 @@ unsafe fn add<T: Element, I: Instructions, const LANES: usize>(
     unsafe {
         match compiled.layout {
             Layout::Columns => {
-                let targets = &compiled.tree_targets[gain.targets.clone()];
-                for (number, target) in targets.iter().enumerate() {
+                for (number, (target, is_first)) in compiled.targets_of(gain).enumerate() {
                     let table = &compiled.tables[gain.table + number * gain.pitch..][..gain.exits];
-                    T::look_up::<I>(table, exits, LANES, sums.add(*target as usize * LANES));
+                    let sums = sums.add(target * LANES);
+                    match compiled.fold {
+                        Fold::Add => T::look_up::<I>(table, exits, LANES, sums),
+                        fold => {
+                            for lane in 0..LANES {
+                                let value = *table.get_unchecked(usize::from(*exits.add(lane)));
+                                fold.put(&mut *sums.add(lane), value, is_first);
+                            }
+                        }
+                    }
                 }
             }
             Layout::Rows(pitch) => {
@@ -596,33 +618,35 @@ unsafe fn below<T: Element, I: Instructions, const LANES: usize>(
     leaves: &mut [u32; MOST_LANES],
     sums: *mut T,
 ) {
-    let (gain, walked) = (&compiled.trees[tree], &compiled.walk.trees[tree]);
+    // A cut forest has a walk.
+    let Some(walk) = &compiled.walk else { return };
+    let (gain, root) = (&compiled.trees[tree], walk.trees[tree].root);
     let entries = gain.entries.clone().unwrap_or_default();
     let count = records.count();
     let descent = Descent {
-        nodes: &compiled.walk.nodes[walked.root..],
+        nodes: &walk.nodes[root..],
         entries: &compiled.entries[entries],
         rows: records.rows,
         columns: records.columns,
         records: count,
-        missing: compiled.walk.missing,
+        missing: walk.missing,
     };
     // SAFETY: entries are nodes of the tree; there are exits for LANES records, and sums for each target.
     unsafe {
         descent.walk(exits, leaves);
-        if let Some(values) = compiled.node_values.get(walked.root..) {
-            let target = gain.first_target as usize;
-            scalar::gather(values, leaves, count, sums.add(target * LANES));
+        let values = compiled.node_values.get(root..).unwrap_or_default();
+        if !values.is_empty() && compiled.fold == Fold::Add {
+            let sums = sums.add(gain.first_target as usize * LANES);
+            scalar::gather(values, leaves, count, sums);
             return;
         }
         for (lane, leaf) in leaves.iter().take(count).enumerate() {
-            let values = compiled.values_of(walked.root + *leaf as usize, gain);
+            let values = compiled.values_of(walk, root + *leaf as usize, gain);
             match compiled.layout {
                 Layout::Columns => {
-                    let targets = &compiled.tree_targets[gain.targets.clone()];
-                    for (target, value) in targets.iter().zip(values) {
-                        let sum = sums.add(*target as usize * LANES + lane);
-                        *sum = *sum + *value;
+                    for (value, (target, is_first)) in values.iter().zip(compiled.targets_of(gain)) {
+                        let sum = &mut *sums.add(target * LANES + lane);
+                        compiled.fold.put(sum, *value, is_first);
                     }
                 }
                 Layout::Rows(pitch) => add_row(values.as_ptr(), pitch, sums.add(lane * pitch)),

@@ -3,24 +3,17 @@
 //! Everything that `block.rs` later takes for granted is made or checked here, so that no index needs a
 //! check there: columns and slots of operations, entries of cut trees, targets, tables and their padding.
 
-use std::ops::Range;
-
 use super::super::coding::{Coder, Coding};
 use super::super::forest::{Forest, Node, Real, Tree};
+use super::super::outcome::Aggregate;
 use super::super::program::{Exits, Program};
+use super::super::read::Refusal;
 use super::super::top::{Top, must_cut};
 use super::super::walk::{Walk, place};
+use super::gains::{Fold, Gifts, Layout, TreeGain};
 
-/// Targets up to which sums stand target by target, where each tree gives to several: beyond, adding a
-/// leaf's whole row at once is faster. Less in forests of larger trees, whose tables are looked up in
-/// memory.
-const COLUMN_TARGETS: usize = 8;
-const COLUMN_TARGETS_OF_LARGE_TREES: usize = 4;
-/// Leaves up to which a tree counts as small there.
-const SMALL_TREE: usize = 64;
-
-/// Elements of a row of sums are filled up to a multiple of this.
-const ROW: usize = 8;
+/// What cannot be, and is checked all the same.
+const UNSOUND: &str = "its program is not sound";
 
 /// A forest that the engine can evaluate.
 pub(in crate::trees) struct Compiled<T> {
@@ -36,6 +29,8 @@ pub(in crate::trees) struct Compiled<T> {
     pub(super) trees: Vec<TreeGain>,
     /// The targets that [`TreeGain::targets`] names.
     pub(super) tree_targets: Vec<u32>,
+    /// For each of them, whether no tree before gives to it.
+    pub(super) firsts: Vec<bool>,
     /// What exits of whole trees add: target by target ([`Layout::Columns`]) or row by row.
     pub(super) tables: Vec<T>,
     /// The nodes where the exits of cut trees lead.
@@ -44,7 +39,9 @@ pub(in crate::trees) struct Compiled<T> {
     pub(super) values: Vec<T>,
     /// What each node of the walk adds, where every tree gives to one target.
     pub(super) node_values: Vec<T>,
-    pub(super) walk: Walk<T>,
+    /// Not for every forest; a cut one has it.
+    pub(super) walk: Option<Walk<T>>,
+    pub(super) fold: Fold,
     pub(super) is_cut: bool,
     pub(super) features: usize,
     pub(super) targets: usize,
@@ -52,49 +49,34 @@ pub(in crate::trees) struct Compiled<T> {
     pub(super) given: Vec<bool>,
 }
 
-/// How sums stand while they grow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Layout {
-    /// Target by target.
-    Columns,
-    /// Record by record, this many elements each.
-    Rows(usize),
-}
-
-/// What one tree adds.
-#[derive(Debug, Clone)]
-pub(super) struct TreeGain {
-    /// In [`Layout::Columns`], the targets it gives to.
-    pub(super) targets: Range<usize>,
-    /// The first of them.
-    pub(super) first_target: u32,
-    pub(super) exits: usize,
-    /// Where its part of `tables` begins, and how far apart its tables (or rows) are.
-    pub(super) table: usize,
-    pub(super) pitch: usize,
-    /// Of a cut tree, its entries.
-    pub(super) entries: Option<Range<usize>>,
-    /// The number of its first leaf, and where that leaf's part of `values` begins.
-    pub(super) first_leaf: usize,
-    pub(super) first_value: usize,
-}
-
 impl<T: Real> Compiled<T> {
-    /// Compiles sums over `forest`. `None` where the engine's numbers are too small for it, or where it
-    /// depends on the record whether a target is given to at all.
-    pub(in crate::trees) fn of(forest: &Forest<T>) -> Option<Compiled<T>> {
-        let gifts = Gifts::of(forest)?;
-        let walk = Walk::of(forest)?;
+    /// Compiles `forest` for an aggregate.
+    ///
+    /// # Errors
+    /// [`Refusal`] where the engine's numbers are too small for the forest, or where it depends on the
+    /// record whether a target is given to at all.
+    pub(in crate::trees) fn of(
+        forest: &Forest<T>,
+        aggregate: Aggregate,
+    ) -> Result<Compiled<T>, Refusal> {
+        let fold = Fold::of(aggregate);
+        let gifts = Gifts::of(forest, fold)?;
         let is_cut = must_cut(forest);
+        let walk = match Walk::of(forest) {
+            Ok(walk) => Some(walk),
+            Err(reason) if is_cut => return Err(Refusal::new(reason)),
+            Err(_) => None,
+        };
         let tops: Vec<Top> = forest.trees().iter().map(|t| Top::of(t, is_cut)).collect();
         let in_tops = forest.trees().iter().zip(&tops).flat_map(|(tree, top)| {
             let branches = top.branches(tree);
             branches.map(|(_, branch)| branch)
         });
-        let coder = Coder::new(forest, in_tops).ok()?;
+        let coder = Coder::new(forest, in_tops)?;
         let mut program = Program::default();
         for (tree, top) in forest.trees().iter().zip(&tops) {
-            program.push(tree, top, &coder)?;
+            let pushed = program.push(tree, top, &coder);
+            pushed.ok_or(Refusal::new(UNSOUND))?;
         }
         program.finish();
         let (quads, places) = quads(&coder.coding);
@@ -107,11 +89,13 @@ impl<T: Real> Compiled<T> {
             layout: gifts.layout,
             trees: Vec::new(),
             tree_targets: Vec::new(),
+            firsts: gifts.firsts,
             tables: Vec::new(),
             entries: Vec::new(),
             values: Vec::new(),
             node_values: Vec::new(),
             walk,
+            fold,
             is_cut,
             features: forest.features(),
             targets: forest.targets(),
@@ -127,7 +111,10 @@ impl<T: Real> Compiled<T> {
             .tables
             .resize(compiled.tables.len() + 32, T::default());
         compiled.name_node_values();
-        compiled.is_sound().then_some(compiled)
+        match compiled.is_sound() {
+            true => Ok(compiled),
+            false => Err(Refusal::new(UNSOUND)),
+        }
     }
 
     /// Which targets are given to; it is the same for all records.
@@ -230,11 +217,8 @@ impl<T: Real> Compiled<T> {
         }
         // Every leaf then has one value, at its own number; that of a branch is never asked for.
         let value = |leaf: &u32| self.values.get(*leaf as usize).copied();
-        let values = self
-            .walk
-            .leaves
-            .iter()
-            .map(|leaf| value(leaf).unwrap_or(T::default()));
+        let leaves = self.walk.iter().flat_map(|walk| &walk.leaves);
+        let values = leaves.map(|leaf| value(leaf).unwrap_or_default());
         self.node_values = values.collect();
     }
 
@@ -264,7 +248,8 @@ impl<T: Real> Compiled<T> {
                 Exits::Only | Exits::Levels(_) => true,
             })
             && exits.len() == self.trees.len()
-            && self.walk.trees.len() == self.trees.len()
+            && self.walk.as_ref().is_none_or(|walk| walk.trees.len() == self.trees.len())
+            && self.firsts.len() == self.tree_targets.len()
             && self
                 .tree_targets
                 .iter()
@@ -298,75 +283,4 @@ fn quads<T>(coding: &Coding<T>) -> (Vec<u32>, Vec<usize>) {
     };
     let places = features.iter().map(place).collect();
     (quads, places)
-}
-
-/// Which targets trees give to.
-struct Gifts {
-    /// Of each tree, sorted.
-    of_trees: Vec<Vec<u32>>,
-    given: Vec<bool>,
-    layout: Layout,
-}
-
-impl Gifts {
-    /// `None` if a leaf gives to a target twice, or if a target is given to for some records only.
-    fn of<T: Real>(forest: &Forest<T>) -> Option<Gifts> {
-        let mut of_trees = Vec::new();
-        let mut given = vec![false; forest.targets()];
-        let mut ever = given.clone();
-        let mut is_single = true;
-        let mut dense = 0_usize;
-        let mut largest = 1;
-        for tree in forest.trees() {
-            // How many of the tree's leaves give to each target.
-            let mut count: std::collections::BTreeMap<u32, usize> = Default::default();
-            let mut targets: Vec<u32> = Vec::new();
-            let leaves = tree.nodes.len() / 2 + 1;
-            for node in &tree.nodes {
-                let Node::Leaf(leaf) = node else { continue };
-                targets.clear();
-                targets.extend(forest.given(leaf).iter().map(|weight| weight.target));
-                targets.sort_unstable();
-                if targets.windows(2).any(|pair| pair[0] == pair[1]) {
-                    return None;
-                }
-                for target in &targets {
-                    *count.entry(*target).or_default() += 1;
-                }
-            }
-            for (target, count) in &count {
-                *ever.get_mut(*target as usize)? = true;
-                if *count == leaves {
-                    *given.get_mut(*target as usize)? = true;
-                }
-            }
-            is_single &= count.len() == 1;
-            dense = dense.saturating_add(leaves.saturating_mul(count.len()));
-            largest = largest.max(leaves);
-            of_trees.push(count.into_keys().collect());
-        }
-        if given != ever {
-            return None;
-        }
-        let most = match largest {
-            ..=SMALL_TREE => COLUMN_TARGETS,
-            _ => COLUMN_TARGETS_OF_LARGE_TREES,
-        };
-        let layout = if is_single || forest.targets() <= most {
-            Layout::Columns
-        } else {
-            Layout::Rows(forest.targets().next_multiple_of(ROW))
-        };
-        let leaves: usize = forest.trees().iter().map(|t| t.nodes.len() / 2 + 1).sum();
-        let values = match layout {
-            Layout::Columns => dense,
-            Layout::Rows(pitch) => leaves.saturating_mul(pitch),
-        };
-        // Sparse leaves of very many targets would take more memory than they are worth.
-        (values <= 16 * forest.weights().len() + (1 << 20)).then_some(Gifts {
-            of_trees,
-            given,
-            layout,
-        })
-    }
 }

@@ -1,6 +1,7 @@
 //! The steps that differ between the precisions: float32 has vector instructions, float64 goes one value
 //! at a time.
 
+use super::super::coding::Ranked;
 use super::super::forest::Real;
 use super::instructions::Instructions;
 use super::scalar;
@@ -8,8 +9,7 @@ use super::scalar;
 /// A number that the engine evaluates forests of. The functions are those of [`Instructions`].
 pub(in crate::trees) trait Element: Real {
     unsafe fn rank<I: Instructions>(
-        search: &[Self; 256],
-        depth: u32,
+        ranked: &Ranked<Self>,
         values: *const Self,
         lanes: usize,
         codes: (*mut i8, *mut i8),
@@ -29,14 +29,13 @@ macro_rules! element {
         impl Element for $number {
             #[inline(always)]
             unsafe fn rank<I: Instructions>(
-                search: &[Self; 256],
-                depth: u32,
+                ranked: &Ranked<Self>,
                 values: *const Self,
                 lanes: usize,
                 codes: (*mut i8, *mut i8),
             ) {
                 // SAFETY: as the caller promises.
-                unsafe { $rank(search, depth, values, lanes, codes) }
+                unsafe { $rank(ranked, values, lanes, codes) }
             }
 
             #[inline(always)]

@@ -1,5 +1,6 @@
 //! What the engine asks of a processor: one trait, implemented for each instruction set.
 
+use super::super::coding::Ranked;
 use super::super::program::{Op, Run};
 
 /// Records in a block at most; every block has a multiple of 64.
@@ -27,12 +28,10 @@ pub(in crate::trees) trait Instructions {
     /// `no` where the mask holds, else `yes`. There, `no` must be at least `yes`, as unsigned bytes.
     unsafe fn choose(mask: Self::Mask, no: Self::Bytes, yes: Self::Bytes) -> Self::Bytes;
 
-    /// Writes the codes of `lanes` values: how many thresholds of the search tree (see
-    /// [`super::super::coding::Ranked`]) are below each, to both columns if they are not null; NaN is
+    /// Writes the codes of `lanes` values: how many of the thresholds are below each, to both columns if they are not null; NaN is
     /// 0 in the first and 255 in the second.
     unsafe fn rank(
-        search: &[f32; 256],
-        depth: u32,
+        ranked: &Ranked<f32>,
         values: *const f32,
         lanes: usize,
         codes: (*mut i8, *mut i8),

@@ -16,6 +16,7 @@
 mod block;
 mod compiled;
 mod element;
+mod gains;
 mod instructions;
 mod portable;
 mod scalar;

@@ -1,6 +1,7 @@
 //! Plain loops over 16 bytes, which the compiler turns into the vector instructions of the target: NEON
 //! on AArch64. Also what Miri runs.
 
+use super::super::coding::Ranked;
 use super::super::program::{Op, Run};
 use super::block::execute;
 use super::instructions::Instructions;
@@ -60,14 +61,13 @@ impl Instructions for Portable {
 
     #[inline(always)]
     unsafe fn rank(
-        search: &[f32; 256],
-        depth: u32,
+        ranked: &Ranked<f32>,
         values: *const f32,
         lanes: usize,
         codes: (*mut i8, *mut i8),
     ) {
         // SAFETY: as the caller promises.
-        unsafe { scalar::rank(search, depth, values, lanes, codes) }
+        unsafe { scalar::rank(ranked, values, lanes, codes) }
     }
 
     #[inline(always)]

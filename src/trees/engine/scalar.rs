@@ -1,7 +1,7 @@
 //! The engine's work one value at a time, for processors without vector instructions of ours and for
 //! float64.
 
-use super::super::coding::biased;
+use super::super::coding::{Buckets, Ranked, biased};
 use super::super::forest::Real;
 use super::super::walk::{MISSING, Walk, WalkNode};
 use super::instructions::MOST_LANES;
@@ -22,46 +22,70 @@ const LARGE_TREE: usize = 128;
 /// As there.
 #[inline(never)]
 pub(super) unsafe fn rank<T: Real>(
-    search: &[T; 256],
-    depth: u32,
+    ranked: &Ranked<T>,
     values: *const T,
     lanes: usize,
     codes: (*mut i8, *mut i8),
 ) {
+    let search = &*ranked.search;
     // SAFETY: as the caller promises.
     unsafe {
-        match depth {
-            ..=4 => rank_at::<T, 4>(search, values, lanes, codes),
-            5 => rank_at::<T, 5>(search, values, lanes, codes),
-            6 => rank_at::<T, 6>(search, values, lanes, codes),
-            7 => rank_at::<T, 7>(search, values, lanes, codes),
-            _ => rank_at::<T, 8>(search, values, lanes, codes),
+        match (&ranked.buckets, ranked.depth) {
+            (_, ..=4) => each_code(|value| find::<T, 4>(search, value), values, lanes, codes),
+            (Some(buckets), _) => {
+                let alike = buckets.alike;
+                match alike {
+                    ..=2 => each_code(|value| look::<T, 2>(buckets, value), values, lanes, codes),
+                    3 => each_code(|value| look::<T, 3>(buckets, value), values, lanes, codes),
+                    _ => each_code(|value| look::<T, 5>(buckets, value), values, lanes, codes),
+                }
+            }
+            (_, 5) => each_code(|value| find::<T, 5>(search, value), values, lanes, codes),
+            (_, 6) => each_code(|value| find::<T, 6>(search, value), values, lanes, codes),
+            (_, 7) => each_code(|value| find::<T, 7>(search, value), values, lanes, codes),
+            _ => each_code(|value| find::<T, 8>(search, value), values, lanes, codes),
         }
     }
 }
 
-/// The search is unrolled, so that the processor goes down for several values at once.
+/// How many thresholds are below the value, by search. It is unrolled, so that the processor goes down
+/// for several values at once.
 #[inline(always)]
-unsafe fn rank_at<T: Real, const DEPTH: u32>(
-    search: &[T; 256],
+fn find<T: Real, const DEPTH: u32>(search: &[T; 256], value: T) -> u8 {
+    let mut at = 1_usize;
+    for _ in 0..DEPTH {
+        // SAFETY: before the last of at most 8 levels `at` is below 256.
+        let node = unsafe { *search.get_unchecked(at) };
+        at = 2 * at + usize::from(node < value);
+    }
+    (at - (1 << DEPTH)) as u8
+}
+
+/// How many thresholds are below the value, by its bucket, which has at most `ALIKE` of them.
+#[inline(always)]
+fn look<T: Real, const ALIKE: usize>(buckets: &Buckets<T>, value: T) -> u8 {
+    // SAFETY: a bucket's number is clamped to the last; at most 255 thresholds are in lower ones, and
+    // there is room for as many as a bucket may have behind them.
+    unsafe {
+        let lower = *buckets.lower.get_unchecked(buckets.bucket(value));
+        let at = usize::from(lower);
+        let below = |i: usize| u8::from(*buckets.sorted.get_unchecked(at + i) < value);
+        (0..ALIKE).fold(lower, |rank, i| rank + below(i))
+    }
+}
+
+#[inline(always)]
+unsafe fn each_code<T: Real>(
+    rank: impl Fn(T) -> u8,
     values: *const T,
     lanes: usize,
     (nan_yes, nan_no): (*mut i8, *mut i8),
 ) {
-    let code = |value: T| {
-        let mut at = 1_usize;
-        for _ in 0..DEPTH {
-            // SAFETY: before the last of at most 8 levels `at` is below 256.
-            let node = unsafe { *search.get_unchecked(at) };
-            at = 2 * at + usize::from(node < value);
-        }
-        biased((at - (1 << DEPTH)) as u8)
-    };
     for lane in 0..lanes {
         // SAFETY: the caller gives `lanes` values, and room for as many codes.
         unsafe {
             let value = *values.add(lane);
-            let code = code(value);
+            let code = biased(rank(value));
             if !nan_yes.is_null() {
                 *nan_yes.add(lane) = code;
             }

@@ -2,6 +2,7 @@
 
 use std::arch::x86_64::*;
 
+use super::super::coding::Ranked;
 use super::super::program::{Op, Run};
 use super::block::execute;
 use super::instructions::Instructions;
@@ -64,19 +65,18 @@ impl Instructions for Avx2 {
 
     #[inline(always)]
     unsafe fn rank(
-        search: &[f32; 256],
-        depth: u32,
+        ranked: &Ranked<f32>,
         values: *const f32,
         lanes: usize,
         codes: (*mut i8, *mut i8),
     ) {
         unsafe {
-            match depth {
-                0..=4 => avx2::rank::<4>(search, values, lanes, codes),
-                5 => avx2::rank::<5>(search, values, lanes, codes),
-                6 => avx2::rank::<6>(search, values, lanes, codes),
-                7 => avx2::rank::<7>(search, values, lanes, codes),
-                _ => avx2::rank::<8>(search, values, lanes, codes),
+            match ranked.depth {
+                0..=4 => avx2::rank::<4>(&ranked.search, values, lanes, codes),
+                5 => avx2::rank::<5>(&ranked.search, values, lanes, codes),
+                6 => avx2::rank::<6>(&ranked.search, values, lanes, codes),
+                7 => avx2::rank::<7>(&ranked.search, values, lanes, codes),
+                _ => avx2::rank::<8>(&ranked.search, values, lanes, codes),
             }
         }
     }
@@ -129,19 +129,18 @@ impl Instructions for Avx512 {
 
     #[inline(always)]
     unsafe fn rank(
-        search: &[f32; 256],
-        depth: u32,
+        ranked: &Ranked<f32>,
         values: *const f32,
         lanes: usize,
         codes: (*mut i8, *mut i8),
     ) {
         unsafe {
-            match depth {
-                0..=4 => avx512::rank::<4>(search, values, lanes, codes),
-                5 => avx512::rank::<5>(search, values, lanes, codes),
-                6 => avx512::rank::<6>(search, values, lanes, codes),
-                7 => avx512::rank::<7>(search, values, lanes, codes),
-                _ => avx512::rank::<8>(search, values, lanes, codes),
+            match ranked.depth {
+                0..=4 => avx512::rank::<4>(&ranked.search, values, lanes, codes),
+                5 => avx512::rank::<5>(&ranked.search, values, lanes, codes),
+                6 => avx512::rank::<6>(&ranked.search, values, lanes, codes),
+                7 => avx512::rank::<7>(&ranked.search, values, lanes, codes),
+                _ => avx512::rank::<8>(&ranked.search, values, lanes, codes),
             }
         }
     }

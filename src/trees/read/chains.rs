@@ -63,10 +63,14 @@ fn give_strays<T: Real>(
         .map(|(node, _)| node.weights())
         .filter(|weights| !weights.is_empty())
         .collect();
-    if strays.is_empty() {
+    let is_unseen = |place: &u32| seen.get(*place as usize) == Some(&false);
+    let lost = nodes.given_in_vain.iter().any(is_unseen);
+    if strays.is_empty() && !lost {
         return Ok(());
     }
-    if sharing == Sharing::Any {
+    // The order of a TreeEnsemble's weights is not that of its leaves; and what branches were given
+    // has not been kept.
+    if sharing == Sharing::Any || lost {
         return refuse("its first tree is a leaf, which takes the weights of folded chains");
     }
     let Some(leaf) = nodes.nodes.get_mut(root as usize) else {

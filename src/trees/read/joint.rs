@@ -34,6 +34,7 @@ pub(super) fn nodes<T: Real>(joint: &Joint) -> Result<Nodes<T>, Refusal> {
         roots: Vec::with_capacity(joint.roots.len()),
         weights: weights(joint)?,
         sets: Sets::new(),
+        given_in_vain: Vec::new(),
     };
     for (place, value) in exactly(&joint.values)?.into_iter().enumerate() {
         nodes.nodes.push(branch(joint, place, value)?);

@@ -19,6 +19,8 @@ pub(super) struct Nodes<T> {
     /// Each leaf's one after the other.
     pub weights: Vec<Weight<T>>,
     pub sets: Sets<T>,
+    /// The places of branches that were given weights, which come to nothing.
+    pub given_in_vain: Vec<u32>,
 }
 
 /// A node as the attributes have it.

@@ -29,6 +29,7 @@ pub(super) fn nodes<T: Real>(pair: &Pair) -> Result<Nodes<T>, Refusal> {
         roots: roots(&lists.trees)?,
         weights: Vec::with_capacity(pair.weights.trees.len()),
         sets: Sets::new(),
+        given_in_vain: Vec::new(),
     };
     for (place, value) in in_precision(&lists.values)?.into_iter().enumerate() {
         nodes.nodes.push(node(lists, &ids, place, value)?);
@@ -118,6 +119,7 @@ fn give_weights<T: Real>(
         };
         // Old converters gave inner nodes weights, too.
         if !node.is_leaf() {
+            nodes.given_in_vain.push(leaf);
             continue;
         }
         let place = place as usize;

@@ -87,6 +87,10 @@ struct Style {
     categories: bool,
     missing: Missing,
     all_positive: bool,
+    /// Whether weights may be infinite or NaN.
+    extreme: bool,
+    /// Whether leaves have features and values of their own, and trees any numbers.
+    untidy: bool,
     leaves: Leaves,
     depth: usize,
 }
@@ -147,6 +151,8 @@ impl Style {
             awkward: random.pick(&[0, 10, 60]),
             missing: random.pick(&[Missing::Never, Missing::Always, Missing::Any]),
             all_positive: random.chance(30),
+            extreme: random.chance(8),
+            untidy: random.chance(15),
             leaves: match random.below(4) {
                 0 => Leaves::One(random.below(targets)),
                 1 => Leaves::OneATree,
@@ -164,6 +170,7 @@ impl Style {
             2 => -0.0,
             3 => random.unit() * 1e-30,
             4 => random.unit() * 30.0,
+            5 if self.extreme => random.pick(&[f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 3e38]),
             _ => random.unit(),
         };
         let value = f64::from(value as f32);
@@ -242,9 +249,17 @@ impl Style {
     fn leaf(&self, random: &mut Random, tree: usize) -> Stroke {
         Stroke {
             mode: Mode::Leaf,
-            feature: 0,
-            value: 0.0,
-            missing: false,
+            feature: if self.untidy {
+                random.below(self.features)
+            } else {
+                0
+            },
+            value: if self.untidy {
+                random.below(2) as f64
+            } else {
+                0.0
+            },
+            missing: self.untidy && random.chance(50),
             members: Vec::new(),
             yes: 0,
             no: 0,
@@ -391,10 +406,10 @@ fn share(random: &mut Random, sketch: &mut Sketch) {
 /// An ensemble of any kind.
 pub(super) fn attributes(random: &mut Random) -> Attributes {
     let precision = random.pick(&[Precision::Single, Precision::Single, Precision::Double]);
-    let targets = random.pick(&[1, 1, 2, 2, 2, 3, 5]);
+    let targets = random.pick(&[1, 1, 2, 2, 2, 2, 3, 5, 11]);
     let is_joint = random.chance(35);
     let style = Style::any(random, targets, is_joint);
-    let count = 1 + random.pick(&[0, 0, 1, 2, 5, 12]);
+    let count = 1 + random.pick(&[0, 0, 1, 2, 5, 12, 12, 40]);
     let sketches: Vec<Sketch> = (0..count).map(|tree| style.tree(random, tree)).collect();
     let family = if is_joint {
         Family::Joint(joint(random, &style, &sketches, precision))
@@ -432,7 +447,7 @@ fn pair(random: &mut Random, style: &Style, sketches: &[Sketch], precision: Prec
         (_, targets) => random.pick(&[0, targets]),
     };
     let in_doubles = precision == Precision::Double && random.chance(60);
-    let (nodes, weights) = lists(random, sketches, in_doubles);
+    let (nodes, weights) = lists(random, style, sketches, in_doubles);
     Pair {
         output,
         aggregate: if is_classifier {
@@ -460,7 +475,12 @@ fn pair(random: &mut Random, style: &Style, sketches: &[Sketch], precision: Prec
     }
 }
 
-fn lists(random: &mut Random, sketches: &[Sketch], in_doubles: bool) -> (PairNodes, PairWeights) {
+fn lists(
+    random: &mut Random,
+    style: &Style,
+    sketches: &[Sketch],
+    in_doubles: bool,
+) -> (PairNodes, PairWeights) {
     let mut values = Vec::new();
     let mut given: Vec<(i32, i32, i32, f64)> = Vec::new();
     let mut nodes = PairNodes {
@@ -474,7 +494,11 @@ fn lists(random: &mut Random, sketches: &[Sketch], in_doubles: bool) -> (PairNod
         missing: Vec::new(),
     };
     let ids_by_place = random.chance(50);
-    for (tree, sketch) in sketches.iter().enumerate() {
+    let mut numbers_of_trees: Vec<usize> = (0..sketches.len()).collect();
+    if style.untidy {
+        random.shuffle(&mut numbers_of_trees);
+    }
+    for (tree, sketch) in numbers_of_trees.into_iter().zip(sketches) {
         // The root stands first; all others anywhere, by ids in any order.
         let mut order: Vec<usize> = (1..sketch.nodes.len()).collect();
         let mut ids: Vec<usize> = (0..sketch.nodes.len()).collect();
