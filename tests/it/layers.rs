@@ -8,9 +8,9 @@ use crate::run::ROOT;
 
 /// What each module may import of this crate. `each_dtype` is a macro of `model`.
 const LAYERS: [(&str, &[&str]); 8] = [
+    ("allocator", &[]),
     ("error", &[]),
-    ("trees", &["trees"]),
-    ("model", &["model", "trees", "error", "each_dtype"]),
+    ("model", &["model", "error", "each_dtype"]),
     ("batch", &["batch", "model", "error", "each_dtype"]),
     ("cli", &[]),
     (
@@ -28,10 +28,11 @@ const LAYERS: [(&str, &[&str]); 8] = [
 ];
 
 /// The files or folders that may name an outside crate.
-const CRATES: [(&str, &[&str]); 16] = [
+const CRATES: [(&str, &[&str]); 18] = [
     ("arrow_array", &["predict/columnar/"]),
     ("arrow_buffer", &["predict/columnar/"]),
     ("arrow_cast", &["predict/columnar/"]),
+    ("arrow_data", &["predict/columnar/"]),
     ("arrow_ipc", &["predict/columnar/"]),
     ("arrow_schema", &["predict/columnar/"]),
     ("arrow_select", &["predict/columnar/"]),
@@ -50,7 +51,15 @@ const CRATES: [(&str, &[&str]); 16] = [
         "flate2",
         &["predict/text/packing.rs", "predict/numpy/zipped.rs"],
     ),
-    ("zstd", &["predict/text/packing.rs", "model/runtime"]),
+    (
+        "zstd",
+        &[
+            "predict/text/packing.rs",
+            "predict/columnar/ipc_columns.rs",
+            "model/runtime",
+        ],
+    ),
+    ("lz4_flex", &["predict/columnar/ipc_columns.rs"]),
     ("encoding_rs", &["predict/text/encoding.rs"]),
 ];
 

@@ -644,7 +644,8 @@ unsafe fn below<T: Element, I: Instructions, const LANES: usize>(
             let values = compiled.values_of(walk, root + *leaf as usize, gain);
             match compiled.layout {
                 Layout::Columns => {
-                    for (value, (target, is_first)) in values.iter().zip(compiled.targets_of(gain)) {
+                    for (value, (target, is_first)) in values.iter().zip(compiled.targets_of(gain))
+                    {
                         let sum = &mut *sums.add(target * LANES + lane);
                         compiled.fold.put(sum, *value, is_first);
                     }

@@ -107,7 +107,9 @@ impl<T: Real> Compiled<T> {
             first_leaf += tree.nodes.len() / 2 + 1;
         }
         // Whole registers are loaded from the ends of tables.
-        compiled.tables.resize(compiled.tables.len() + 32, T::default());
+        compiled
+            .tables
+            .resize(compiled.tables.len() + 32, T::default());
         compiled.name_node_values();
         match compiled.is_sound() {
             true => Ok(compiled),
@@ -246,7 +248,10 @@ impl<T: Real> Compiled<T> {
                 Exits::Only | Exits::Levels(_) => true,
             })
             && exits.len() == self.trees.len()
-            && self.walk.as_ref().is_none_or(|walk| walk.trees.len() == self.trees.len())
+            && self
+                .walk
+                .as_ref()
+                .is_none_or(|walk| walk.trees.len() == self.trees.len())
             && self.firsts.len() == self.tree_targets.len()
             && self
                 .tree_targets

@@ -20,6 +20,8 @@ mod gains;
 mod instructions;
 mod portable;
 mod scalar;
+#[cfg(test)]
+mod tests;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
