@@ -7,10 +7,11 @@ use std::path::Path;
 use crate::run::ROOT;
 
 /// What each module may import of this crate. `each_dtype` is a macro of `model`.
-const LAYERS: [(&str, &[&str]); 8] = [
+const LAYERS: [(&str, &[&str]); 9] = [
     ("allocator", &[]),
     ("error", &[]),
-    ("model", &["model", "error", "each_dtype"]),
+    ("trees", &["trees"]),
+    ("model", &["model", "trees", "error", "each_dtype"]),
     ("batch", &["batch", "model", "error", "each_dtype"]),
     ("cli", &[]),
     (
