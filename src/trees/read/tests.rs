@@ -87,6 +87,7 @@ fn check_pair(cases: &[(Change<Pair>, &str)]) {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn hostile_nodes_of_the_pair_are_refused_with_a_reason() {
     let cases: [(Change<Pair>, &str); 19] = [
         (
