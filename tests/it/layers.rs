@@ -215,16 +215,6 @@ fn what_breaks_the_rules_is_found() {
             "model imports cli",
         ),
         (
-            "trees/read.rs",
-            "use crate::model::proto::Node;",
-            "trees imports model",
-        ),
-        (
-            "batch/plan.rs",
-            "use crate::trees::kernel::Kernel;",
-            "batch imports trees",
-        ),
-        (
             "batch/plan.rs",
             "use crate::{error::Error, predict::run};",
             "batch imports predict",
@@ -282,6 +272,25 @@ fn what_breaks_the_rules_is_found() {
         ),
         ("batch/write.rs", "use csv;", "names the crate csv"),
         ("batch/write.rs", "use csv as table;", "names the crate csv"),
+    ] {
+        let faults = faults_of(path, line);
+        assert_eq!(faults, [format!("src/{path}: {fault}")], "{line}");
+    }
+}
+
+#[test]
+fn trees_know_no_model_and_only_the_model_knows_trees() {
+    for (path, line, fault) in [
+        (
+            "trees/read.rs",
+            "use crate::model::proto::Node;",
+            "trees imports model",
+        ),
+        (
+            "batch/plan.rs",
+            "use crate::trees::kernel::Kernel;",
+            "batch imports trees",
+        ),
     ] {
         let faults = faults_of(path, line);
         assert_eq!(faults, [format!("src/{path}: {fault}")], "{line}");
