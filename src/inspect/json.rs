@@ -14,7 +14,7 @@
 //! | `weight_bytes` | their bytes, wherever they are |
 //! | `nodes` | nodes of the graph with its subgraphs and functions |
 //! | `operators` | list of `{domain, name, count}`, most frequent first |
-//! | `trees` | `{trees, nodes, kernel, engine, reason}` of the tree ensembles, or null |
+//! | `trees` | `{trees, nodes, kernel, engine, folded, reason}` of the tree ensembles, or null |
 //! | `external` | list of `{location, bytes, problem}`: files with weights; `problem` is null or why the file cannot be used |
 //! | `inputs` | list of `{name, dtype, type, shape, features, categories, fed_by}` |
 //! | `outputs` | list of `{name, dtype, type, shape, classes, columns}` |
@@ -34,7 +34,8 @@
 //! those that `predict` prints, null where only a run can tell and empty where the output is none.
 //!
 //! Of `trees`: `kernel` is what evaluates them: `mlserve`, `onnxruntime` or `both`; `engine` is how
-//! mlserve's kernel does it, or null; `reason` is why ensembles stay with ONNX Runtime, or null.
+//! mlserve's kernel does it, or null; `folded` is how many trees have the nodes that follow them in their
+//! leaves; `reason` is why ensembles stay with ONNX Runtime, or null.
 //!
 //! Of `check`: `ok` is whether ONNX Runtime loads the model; `run_ms`, `batch` (records of the
 //! made-up batch) and `outputs` (list of `{name, dtype, shape, columns}`, `shape` null for a
@@ -116,6 +117,7 @@ fn trees(size: Trees, evaluated: &Evaluated) -> Value {
         "nodes": size.nodes,
         "kernel": evaluated.word(),
         "engine": evaluated.engine(),
+        "folded": evaluated.folded,
         "reason": evaluated.reason(),
     })
 }

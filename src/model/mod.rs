@@ -33,7 +33,7 @@ use runtime::{Runtime, RuntimeChoice};
 use session::{Session, Source};
 use signature::{Port, Signature};
 use tensor::{Tensor, Value};
-use trees::{Choice, Direct, Evaluated, Operators, Slots};
+use trees::{Choice, Direct, Evaluated, Folded, Operators, Slots};
 
 /// One loaded model: its facts, its signature, its session.
 pub struct Model {
@@ -57,24 +57,17 @@ impl Model {
         let runtime = runtime::start(choice)?;
         let bytes = onnx::open(&facts.path)?;
         let parsed = onnx::parsed(&facts.path, &bytes)?;
-        let mut slots = trees::find(&parsed, bytes.len(), &facts, trees);
-        let mut warnings = trees::check(runtime, &parsed, &mut slots);
-        let loaded = load(runtime, &facts, &bytes, &slots);
-        let session = match loaded {
-            // ONNX Runtime then has the last word on the model as it is.
-            Err(error) if !slots.is_empty() => {
-                let reason = "ONNX Runtime does not load the graph around our kernel";
-                warnings.push(format!("{reason}: {error}"));
-                slots.refuse_all(reason);
-                load(runtime, &facts, &bytes, &slots)?
-            }
-            loaded => loaded?,
+        let folded = trees::fold(runtime, &parsed, &bytes, &facts, trees);
+        let loaded = folded.and_then(|folded| load_folded(runtime, &facts, &folded, trees));
+        let loaded = match loaded {
+            Some(loaded) => loaded,
+            None => load_whole(runtime, &facts, (&bytes, &parsed), trees)?,
         };
         Ok(Model {
-            direct: Direct::of(&parsed, &slots, &facts.signature),
-            evaluated: Evaluated::of(&slots),
-            session,
-            warnings,
+            direct: loaded.direct,
+            evaluated: loaded.evaluated,
+            session: loaded.session,
+            warnings: loaded.warnings,
             runtime,
             facts,
         })
@@ -125,6 +118,58 @@ impl Model {
             .map(in_order)
             .collect())
     }
+}
+
+/// A model that is ready to run.
+struct Loaded {
+    session: Session,
+    direct: Option<Direct>,
+    evaluated: Evaluated,
+    warnings: Vec<String>,
+}
+
+/// The model as its file has it, with its tree ensembles in our kernel.
+fn load_whole(
+    runtime: &Runtime,
+    facts: &Facts,
+    (bytes, parsed): (&[u8], &proto::Model<'_>),
+    trees: Choice,
+) -> Result<Loaded> {
+    let mut slots = trees::find(parsed, bytes.len(), facts, trees);
+    let mut warnings = trees::check(runtime, parsed, &mut slots);
+    let session = match load(runtime, facts, bytes, &slots) {
+        // ONNX Runtime then has the last word on the model as it is.
+        Err(error) if !slots.is_empty() => {
+            let reason = "ONNX Runtime does not load the graph around our kernel";
+            warnings.push(format!("{reason}: {error}"));
+            slots.refuse_all(reason);
+            load(runtime, facts, bytes, &slots)?
+        }
+        loaded => loaded?,
+    };
+    Ok(Loaded {
+        direct: Direct::of(parsed, &slots, &facts.signature),
+        evaluated: Evaluated::of(&slots),
+        session,
+        warnings,
+    })
+}
+
+/// The folded model; `None` where not all that was folded can go to our kernel after all.
+fn load_folded(runtime: &Runtime, facts: &Facts, folded: &Folded, trees: Choice) -> Option<Loaded> {
+    let parsed = onnx::parsed(&facts.path, &folded.bytes).ok()?;
+    let mut slots = trees::find(&parsed, folded.bytes.len(), facts, trees);
+    let warnings = trees::check(runtime, &parsed, &mut slots);
+    folded.complete(&mut slots)?;
+    let session = load(runtime, facts, &folded.bytes, &slots).ok()?;
+    let mut evaluated = Evaluated::of(&slots);
+    evaluated.folded = folded.trees;
+    Some(Loaded {
+        direct: Direct::of(&parsed, &slots, &facts.signature),
+        evaluated,
+        session,
+        warnings,
+    })
 }
 
 /// The session of the model in `bytes` with our operators in `slots`.

@@ -6,12 +6,16 @@
 //!      -> rewrite (the operator in the node's place) | direct (the whole graph)
 //! ```
 //!
+//! Before that, single trees whose outputs go through more nodes into one sum are made one ensemble
+//! (`fold`), where ONNX Runtime gives the same.
+//!
 //! How trees are evaluated is `crate::trees`; this is what knows ONNX files and ONNX Runtime of it.
 
 mod attributes;
 mod cut;
 mod direct;
 mod evaluator;
+mod fold;
 mod operator;
 mod selfcheck;
 mod slot;
@@ -23,9 +27,11 @@ use super::external;
 use super::onnx::{self, Facts, Format};
 use super::proto;
 use super::rewrite::LARGEST;
+use super::runtime::Runtime;
 use crate::error::Result;
 
 pub(crate) use direct::Direct;
+pub(crate) use fold::Folded;
 pub(crate) use operator::Operators;
 pub(crate) use selfcheck::check;
 pub(crate) use slot::Slots;
@@ -47,6 +53,8 @@ pub struct Evaluated {
     pub engines: Vec<String>,
     /// Of each that stays with ONNX Runtime: why, as a clause.
     pub reasons: Vec<String>,
+    /// How many single trees have what follows them in their leaves, and so are one ensemble.
+    pub folded: usize,
 }
 
 impl Evaluated {
@@ -83,9 +91,13 @@ impl Evaluated {
 
     /// `mlserve kernel (AVX-512)`, `stays with ONNX Runtime: its input is int64`, or both.
     pub fn text(&self) -> String {
+        let folded = match self.folded {
+            0 => "",
+            _ => ", with what follows their leaves",
+        };
         let ours = self
             .engine()
-            .map(|engine| format!("mlserve kernel ({engine})"));
+            .map(|engine| format!("mlserve kernel ({engine}){folded}"));
         let theirs = self.reason();
         let total = self.engines.len() + self.reasons.len();
         match (ours, theirs) {
@@ -121,7 +133,27 @@ pub fn foretell(facts: &Facts, choice: Choice) -> Result<Evaluated> {
     }
     let bytes = onnx::open(&facts.path)?;
     let model = onnx::parsed(&facts.path, &bytes)?;
-    Ok(Evaluated::of(&find(&model, bytes.len(), facts, choice)))
+    let slots = find(&model, bytes.len(), facts, choice);
+    let mut evaluated = Evaluated::of(&slots);
+    if !slots.is_empty() {
+        evaluated.folded = fold::foldable(&model);
+    }
+    Ok(evaluated)
+}
+
+/// The model with single trees and what follows them made one ensemble, where `choice` lets it and
+/// ONNX Runtime gives the same.
+pub(crate) fn fold<'m>(
+    runtime: &Runtime,
+    model: &'m proto::Model<'m>,
+    bytes: &[u8],
+    facts: &Facts,
+    choice: Choice,
+) -> Option<Folded> {
+    if facts.trees.is_none() || stays(bytes.len(), facts, choice).is_some() {
+        return None;
+    }
+    fold::fold(runtime, model, bytes)
 }
 
 /// The tree nodes of `model`, those compiled that may leave ONNX Runtime.
@@ -131,7 +163,13 @@ pub(crate) fn find<'m>(
     facts: &Facts,
     choice: Choice,
 ) -> Slots<'m> {
-    let stays = if choice == Choice::Ort {
+    let stays = stays(file_bytes, facts, choice);
+    Slots::of(model, stays)
+}
+
+/// Why all trees have to stay with ONNX Runtime, if they have.
+fn stays(file_bytes: usize, facts: &Facts, choice: Choice) -> Option<&'static str> {
+    if choice == Choice::Ort {
         Some("--trees ort was asked for")
     } else if facts.format == Format::Ort {
         Some("a file in ONNX Runtime's own format is loaded as it is")
@@ -141,6 +179,5 @@ pub(crate) fn find<'m>(
         Some("only its file, and not a changed copy, finds the model's external data")
     } else {
         None
-    };
-    Slots::of(model, stays)
+    }
 }

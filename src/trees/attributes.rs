@@ -124,6 +124,20 @@ impl Mode {
         })
     }
 
+    /// The name of this mode, as the pair writes it; it has none for sets.
+    pub fn name(self) -> Option<&'static str> {
+        Some(match self {
+            Mode::Leaf => "LEAF",
+            Mode::AtMost => "BRANCH_LEQ",
+            Mode::Less => "BRANCH_LT",
+            Mode::AtLeast => "BRANCH_GTE",
+            Mode::Greater => "BRANCH_GT",
+            Mode::Equal => "BRANCH_EQ",
+            Mode::Unequal => "BRANCH_NEQ",
+            Mode::Member => return None,
+        })
+    }
+
     /// The mode of this number, as TreeEnsemble writes it.
     pub fn numbered(number: u8) -> Option<Mode> {
         Some(match number {

@@ -71,6 +71,22 @@ pub enum Rows<'a> {
     Double(&'a [f64]),
 }
 
+impl<'a> Rows<'a> {
+    /// The first `at` values, at most all, and the rest.
+    pub fn split_at(self, at: usize) -> (Rows<'a>, Rows<'a>) {
+        match self {
+            Rows::Single(rows) => {
+                let (first, rest) = rows.split_at(at.min(rows.len()));
+                (Rows::Single(first), Rows::Single(rest))
+            }
+            Rows::Double(rows) => {
+                let (first, rest) = rows.split_at(at.min(rows.len()));
+                (Rows::Double(first), Rows::Double(rest))
+            }
+        }
+    }
+}
+
 /// Why rows or outputs do not fit the ensemble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mismatch {

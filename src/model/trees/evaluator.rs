@@ -24,6 +24,14 @@ pub(crate) struct Evaluator {
     kernel: Kernel,
     input: Precision,
     scores: Precision,
+    /// What scores the last rows of a batch instead.
+    tail: Option<Tail>,
+}
+
+/// Another ensemble for the last `rows % every` rows of a batch.
+struct Tail {
+    every: usize,
+    kernel: Kernel,
 }
 
 /// What a tensor's shape comes to.
@@ -56,7 +64,29 @@ impl Evaluator {
                 Family::Pair(_) => Precision::Single,
                 Family::Joint(_) => attributes.precision,
             },
+            tail: None,
         })
+    }
+
+    /// The same with the scores of `other` in the last `rows % every` rows of a batch; `None` where
+    /// the two differ in more than their leaves, or give labels.
+    pub(crate) fn ending_as(mut self, every: usize, other: Evaluator) -> Option<Evaluator> {
+        let fits = (self.input, self.scores) == (other.input, other.scores)
+            && (self.targets(), self.features()) == (other.targets(), other.features())
+            && *self.labels() == Labels::None
+            && *other.labels() == Labels::None
+            && (other.tail.is_none() && every > 1);
+        self.tail = Some(Tail {
+            every,
+            kernel: other.kernel,
+        });
+        fits.then_some(self)
+    }
+
+    /// Whether the last rows of a batch are scored otherwise.
+    #[cfg(test)]
+    pub(crate) fn has_tail(&self) -> bool {
+        self.tail.is_some()
     }
 
     /// The type of the input.
@@ -134,9 +164,20 @@ impl Evaluator {
         scores: Scores<'_>,
         labels: Option<&mut [i64]>,
     ) -> Result<(), String> {
-        self.kernel
-            .run(rows, size.columns, scores, labels)
-            .map_err(|mismatch| mismatch.to_string())
+        let columns = size.columns;
+        let run = |kernel: &Kernel, rows: Rows<'_>, scores: Scores<'_>, labels| {
+            kernel
+                .run(rows, columns, scores, labels)
+                .map_err(|mismatch| mismatch.to_string())
+        };
+        let Some(tail) = &self.tail else {
+            return run(&self.kernel, rows, scores, labels);
+        };
+        let body = size.rows - size.rows % tail.every.max(1);
+        let (rows, last_rows) = rows.split_at(body * columns);
+        let (scores, last_scores) = scores.split_at(body * self.targets());
+        run(&self.kernel, rows, scores, None)?;
+        run(&tail.kernel, last_rows, last_scores, None)
     }
 
     /// What the operator gives for the `input`: the labels of a classifier, then the scores. `None`
@@ -216,6 +257,10 @@ mod tests {
 
     /// One tree: whether column 1 is at most 0.5.
     fn stump(labels: Output) -> Result<Evaluator, String> {
+        stump_of(labels, vec![2.0, 1.0, 0.5, 3.0])
+    }
+
+    fn stump_of(labels: Output, weights: Vec<f32>) -> Result<Evaluator, String> {
         let pair = Pair {
             output: labels,
             aggregate: "SUM".to_owned(),
@@ -235,7 +280,7 @@ mod tests {
                 trees: vec![0; 4],
                 nodes: vec![1, 1, 2, 2],
                 targets: vec![0, 1, 0, 1],
-                values: Numbers::Singles(vec![2.0, 1.0, 0.5, 3.0]),
+                values: Numbers::Singles(weights),
             },
         };
         let attributes = Attributes {
@@ -284,6 +329,45 @@ mod tests {
         assert_eq!(refused("yes"), None);
         let reason = "a class label has a NUL character".to_owned();
         assert_eq!(refused("y\0s"), Some(reason));
+    }
+
+    #[test]
+    fn the_last_rows_of_a_batch_may_have_other_leaves() {
+        let targets = || Output::Targets(2);
+        let [body, tail] = [[2.0, 1.0, 0.5, 3.0], [20.0, 10.0, 5.0, 30.0]]
+            .map(|weights| stump_of(targets(), weights.to_vec()).ok());
+        let both = body
+            .zip(tail)
+            .and_then(|(body, tail)| body.ending_as(4, tail));
+        let scores = |rows: usize| {
+            let cells = (0..rows).flat_map(|row| [0.0, if row % 2 == 0 { 0.5 } else { 0.75 }]);
+            let cells = Tensor::Float32(array(&[rows, 2], cells.collect())?);
+            let values = both.as_ref()?.values(&cells)?;
+            let [Value::Tensor(Tensor::Float32(scores))] = values.as_slice() else {
+                return None;
+            };
+            Some(scores.iter().copied().collect::<Vec<f32>>())
+        };
+        let (body, tail) = ([2.0, 1.0, 0.5, 3.0], [20.0, 10.0, 5.0, 30.0]);
+        assert_eq!(scores(0), Some(Vec::new()));
+        assert_eq!(scores(2), Some(tail.to_vec()));
+        assert_eq!(scores(4), Some([body, body].concat()));
+        assert_eq!(scores(6), Some([body, body, tail].concat()));
+        assert_eq!(scores(8), Some(body.repeat(4)));
+    }
+
+    #[test]
+    fn only_regressors_of_one_shape_end_otherwise() {
+        let labels = || stump(Output::Ints(vec![3, 4])).ok();
+        let other = labels().zip(labels());
+        assert!(other.and_then(|(a, b)| a.ending_as(4, b)).is_none());
+        let [two, three] = [2, 3].map(|targets| stump(Output::Targets(targets)).ok());
+        let other = two.zip(three);
+        assert!(
+            other
+                .and_then(|(two, three)| two.ending_as(4, three))
+                .is_none()
+        );
     }
 
     #[test]

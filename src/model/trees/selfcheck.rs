@@ -197,7 +197,7 @@ fn same(ours: &Value, theirs: &Value) -> bool {
 }
 
 /// The first `count` rows, or all.
-fn first(rows: &Tensor, count: usize) -> Tensor {
+pub(super) fn first(rows: &Tensor, count: usize) -> Tensor {
     fn cut<T: Clone>(array: &ArrayD<T>, count: usize) -> ArrayD<T> {
         let count = count.min(array.shape().first().copied().unwrap_or(0));
         let rows: Vec<usize> = (0..count).collect();
@@ -280,7 +280,7 @@ fn tensor_info(name: &str, precision: Option<Precision>) -> Vec<u8> {
 }
 
 /// Made-up rows for the ensemble of `attributes`; `None` where they would be too wide.
-fn rows(attributes: &Attributes, columns: usize) -> Option<Tensor> {
+pub(super) fn rows(attributes: &Attributes, columns: usize) -> Option<Tensor> {
     let count = (CELLS / columns).min(ROWS);
     if count < 2 {
         return None;

@@ -18,6 +18,7 @@ from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, Int64T
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     GradientBoostingRegressor,
+    IsolationForest,
     RandomForestClassifier,
     RandomForestRegressor,
 )
@@ -166,6 +167,85 @@ def hostile():
         save(f"hostile_{name}", model([node(**changes)], [x], [y]))
 
 
+def folds():
+    """Trees that go through more nodes before they are added: what can be folded into their leaves
+    ("fold_"), and what cannot ("unfold_")."""
+    def isolation(*before):
+        forest = IsolationForest(n_estimators=6, max_samples=48, random_state=1)
+        return converted(make_pipeline(*before, forest).fit(X) if before else forest.fit(X))
+    save("fold_isolation", isolation())
+    save("fold_scaled_isolation", isolation(StandardScaler()))
+
+    make = helper.make_node
+    x, y = tensor("x", shape=WIDE), tensor("y")
+    # ln(7) and ln(37) have another last bit in the rows at the end of a batch.
+    trees = [node(outputs=[f"t{i}"], target_weights=[7.0, 37.0 + i], nodes_values=[i / 4, 0.0, 0.0]) for i in range(4)]
+    logs = [make("Log", [f"t{i}"], [f"l{i}"]) for i in range(4)]
+    constants = [
+        helper.make_tensor("two", TensorProto.FLOAT, [1], [2.0]),
+        helper.make_tensor("three", TensorProto.FLOAT, [1, 3], [1.0, 2.0, 3.0]),
+        helper.make_tensor("picked", TensorProto.INT64, [2], [3, 2]),
+        helper.make_tensor("beyond", TensorProto.INT64, [3], [3, 2, 4]),
+        helper.make_tensor("column", TensorProto.INT64, [2], [-1, 1]),
+    ]
+
+    def put(name, nodes, outputs=(y,), inputs=(x,)):
+        made = model(nodes, list(inputs), list(outputs))
+        used = {value for inner in nodes for value in inner.input}
+        made.graph.initializer.extend(each for each in constants if each.name in used)
+        save(name, made)
+
+    put("fold_sum", [*trees, *logs, make("Sum", ["l2", "l0", "l3", "l1"], ["y"])])
+    put("fold_adds", [*trees, *logs, make("Add", ["l0", "l1"], ["a"]), make("Add", ["a", "l2"], ["b"]),
+                      make("Sum", ["b", "l3"], ["y"])])
+    # Two sums, which are added to each other.
+    put("fold_pairs", [*trees, *logs, make("Add", ["l0", "l1"], ["a"]), make("Add", ["l2", "l3"], ["b"]),
+                       make("Add", ["a", "b"], ["y"])])
+    pick = make("Gather", ["x", "picked"], ["p"], axis=1)
+    picking = [pick, *(node(inputs="p", outputs=[f"t{i}"], target_weights=[7.0, 37.0 + i]) for i in range(2))]
+    encode = make("LabelEncoder", ["i0"], ["e0"], domain="ai.onnx.ml", keys_int64s=[7, 37], values_floats=[0.5, 3.0])
+    put("fold_picked", [*picking, make("Cast", ["t0"], ["i0"], to=TensorProto.INT64), encode,
+                        make("Reshape", ["e0", "column"], ["r0"]), make("Max", ["t1", "two"], ["m"]),
+                        make("Div", ["m", "t1"], ["d"]), make("Sum", ["r0", "d"], ["y"])])
+
+    add = make("Sum", ["l0", "l1"], ["y"])
+    pair = [*trees[:2], *logs[:2]]
+    # What a leaf gives is mixed with the record, with another tree, with an input, or with other records.
+    width = make("ReduceMax", ["x"], ["w"], axes=[1], keepdims=1)
+    put("unfold_mixed", [*trees[:2], width, logs[0], make("Mul", ["t1", "w"], ["l1"]), add])
+    put("unfold_product", [*trees[:2], logs[0], make("Mul", ["t0", "t1"], ["l1"]), add])
+    # A weight that an input of its name may replace.
+    put("unfold_input", [*trees[:2], logs[0], make("Mul", ["t1", "two"], ["l1"]), add],
+        inputs=[x, tensor("two", shape=[1])])
+    for name, operator in [("batch", "ReduceMax"), ("softmax", "Softmax")]:
+        options = dict(axes=[0], keepdims=1) if operator == "ReduceMax" else dict(axis=0)
+        put(f"unfold_{name}", [*trees[:2], logs[0], make(operator, ["t1"], ["l1"], **options), add])
+    # No column any more.
+    put("unfold_wide", [*trees[:2], logs[0], make("Mul", ["t1", "three"], ["l1"]), add],
+        outputs=[tensor("y", shape=[None, 3])])
+    # Read by others: as an output, and in a branch.
+    put("unfold_output", [*pair, add], outputs=[y, tensor("l1")])
+    inner = [helper.make_graph([make("Identity", ["l1"], [name])], name, [], [tensor(name)]) for name in ("p", "q")]
+    one = make("Constant", [], ["one"], value=helper.make_tensor("c", TensorProto.BOOL, [], [True]))
+    put("unfold_branch", [*pair, one, make("If", ["one"], ["z"], then_branch=inner[0], else_branch=inner[1]), add],
+        outputs=[y, tensor("z")])
+    put("unfold_same_tree", [trees[0], logs[0], make("Neg", ["l0"], ["n"]), make("Sum", ["n", "l0"], ["a"]),
+                             trees[1], make("Sum", ["a", "t1", "l0"], ["y"])])
+    # Two inputs; more than one tree; two numbers a leaf; a sum of nothing but -0.0.
+    put("unfold_inputs", [trees[0], node(inputs="z", outputs=["t1"]), *logs[:2], add], inputs=[x, tensor("z", shape=WIDE)])
+    more = node(outputs=["t1"], nodes_treeids=[0, 1, 1], nodes_modes=["LEAF", "LEAF", "LEAF"], nodes_nodeids=[0, 0, 1],
+                nodes_truenodeids=[0, 0, 0], nodes_falsenodeids=[0, 0, 0], target_treeids=[0, 1], target_nodeids=[0, 0])
+    put("unfold_two_trees", [trees[0], more, *logs[:2], add])
+    averaged = node(outputs=["t1"], aggregate_function="MIN")
+    put("unfold_minimum", [trees[0], averaged, *logs[:2], add])
+    minus = [make("Neg", [f"t{i}"], [f"l{i}"]) for i in range(2)]
+    zeros = [node(outputs=[f"t{i}"], target_weights=[0.0, 0.0]) for i in range(2)]
+    put("unfold_zero", [*zeros, *minus, add])
+    # A column that the input lacks: ONNX Runtime refuses the records, so this Gather must stay.
+    picks = make("Gather", ["x", "beyond"], ["p"], axis=1)
+    put("fold_beyond", [picks, *picking[1:], *logs[:2], add])
+
+
 def rows():
     cells = [DRAW.choice([-1e30, -2.0, -0.5, 0.0, 0.25, 0.3, 1.0, 7.0], COLUMNS) for _ in range(300)]
     whole = [[int(cell) if abs(cell) < 1e9 else -9 for cell in row] for row in cells]
@@ -179,3 +259,4 @@ sound()
 by_hand()
 hostile()
 rows()
+folds()
