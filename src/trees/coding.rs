@@ -9,7 +9,9 @@
 //!
 //! Codes are stored as `code - 128` in an `i8`, since SSE2 and AVX2 compare signed bytes only.
 
-use super::forest::{Branch, Forest, Real, Test};
+use std::collections::BTreeMap;
+
+use super::forest::{Branch, Real, Test};
 use super::read::Refusal;
 
 /// Thresholds in one column at most, so that a rank and the mark of NaN fit a byte.
@@ -119,7 +121,9 @@ pub(super) type Code = (u16, i8);
 /// A coding while the program is made, and what it needs to give branches their codes.
 pub(super) struct Coder<T> {
     pub(super) coding: Coding<T>,
-    /// Each feature's thresholds, sorted, each once.
+    /// The features that are compared with thresholds, sorted.
+    features: Vec<u32>,
+    /// Each such feature's thresholds, sorted, each once.
     thresholds: Vec<Vec<T>>,
     /// The first of each feature's `Ranked`.
     first: Vec<usize>,
@@ -131,16 +135,18 @@ impl<T: Real> Coder<T> {
     /// # Errors
     /// [`Refusal`] if there would be more of them than a `u16` can name.
     pub(super) fn new<'a>(
-        forest: &Forest<T>,
         branches: impl Iterator<Item = &'a Branch<T>>,
     ) -> Result<Coder<T>, Refusal> {
-        let mut asked: Vec<Asked<T>> = (0..forest.features()).map(|_| Asked::default()).collect();
+        // By feature: their numbers may be anything.
+        let mut asked: BTreeMap<u32, Asked<T>> = BTreeMap::new();
         let mut members: Vec<(u32, u32, bool)> = Vec::new();
         for branch in branches {
-            match (branch.test, asked.get_mut(branch.feature as usize)) {
-                (Test::AtMost(threshold), Some(asked)) => asked.push(threshold, branch.missing),
-                (Test::In(set), _) => members.push((branch.feature, set, branch.missing)),
-                (Test::AtMost(_), None) => {}
+            match branch.test {
+                Test::AtMost(threshold) => {
+                    let asked = asked.entry(branch.feature).or_default();
+                    asked.push(threshold, branch.missing);
+                }
+                Test::In(set) => members.push((branch.feature, set, branch.missing)),
             }
         }
         members.sort_unstable();
@@ -151,10 +157,11 @@ impl<T: Real> Coder<T> {
                 members: Vec::new(),
                 columns: 0,
             },
+            features: Vec::new(),
             thresholds: Vec::new(),
             first: Vec::new(),
         };
-        for (feature, asked) in (0_u32..).zip(asked) {
+        for (feature, asked) in asked {
             coder.rank(feature, asked)?;
         }
         for (feature, set, missing) in members {
@@ -170,6 +177,7 @@ impl<T: Real> Coder<T> {
     }
 
     fn rank(&mut self, feature: u32, asked: Asked<T>) -> Result<(), Refusal> {
+        self.features.push(feature);
         self.first.push(self.coding.ranked.len());
         let (yes, no) = (asked.nan_yes, asked.nan_no);
         let thresholds = asked.sorted();
@@ -181,7 +189,7 @@ impl<T: Real> Coder<T> {
                 feature,
                 search: search_tree(part, depth),
                 depth,
-                buckets: Buckets::of(part),
+                buckets: (depth > LEAST_DEPTH).then(|| Buckets::of(part)).flatten(),
                 nan_yes,
                 nan_no,
             });
@@ -203,7 +211,7 @@ impl<T: Real> Coder<T> {
             Test::AtMost(threshold) => threshold,
             Test::In(set) => return self.member(branch, set),
         };
-        let feature = branch.feature as usize;
+        let feature = self.features.binary_search(&branch.feature).ok()?;
         let thresholds = self.thresholds.get(feature)?;
         let rank = thresholds.partition_point(|other| *other < threshold);
         let ranked = self

@@ -72,7 +72,7 @@ impl<T: Real> Compiled<T> {
             let branches = top.branches(tree);
             branches.map(|(_, branch)| branch)
         });
-        let coder = Coder::new(forest, in_tops)?;
+        let coder = Coder::new(in_tops)?;
         let mut program = Program::default();
         for (tree, top) in forest.trees().iter().zip(&tops) {
             let pushed = program.push(tree, top, &coder);
