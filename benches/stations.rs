@@ -11,6 +11,7 @@ use mlserve::batch::encode::Group;
 use mlserve::batch::plan::{Header, Keep, Plan, Rules};
 use mlserve::batch::write::{CsvStyle, csv_field, json_field};
 use mlserve::model::runtime::RuntimeChoice;
+use mlserve::model::trees::Choice;
 use mlserve::model::{Model, onnx};
 use mlserve::predict::format::{FileFormat, Format};
 use mlserve::predict::score::first;
@@ -78,7 +79,7 @@ fn block(style: Style) -> Block {
 fn model() -> Model {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/breast_cancer.onnx");
     let facts = onnx::read(&path).expect("a sample");
-    Model::from_facts(facts, &RuntimeChoice::default()).expect("a model")
+    Model::from_facts(facts, &RuntimeChoice::default(), Choice::Auto).expect("a model")
 }
 
 /// The intake of records with an id that is kept.

@@ -304,6 +304,11 @@ pub struct RuntimeArgs {
     #[arg(long)]
     pub allow_known_bad_runtime: bool,
 
+    /// What evaluates tree ensembles: mlserve's own kernel where it can, with the same scores, or ONNX
+    /// Runtime
+    #[arg(long, value_name = "WHAT", default_value = "auto")]
+    pub trees: TreesName,
+
     /// Say more: -vv shows ONNX Runtime's own messages
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
@@ -370,6 +375,15 @@ pub enum OnErrorName {
 pub enum ActivationName {
     Sigmoid,
     Softmax,
+}
+
+/// What evaluates tree ensembles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TreesName {
+    /// mlserve's kernel for those that it knows
+    Auto,
+    /// ONNX Runtime for all
+    Ort,
 }
 
 /// What `inspect --example` prints.

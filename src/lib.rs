@@ -9,6 +9,9 @@
 //! predict   files|stdin -> blocks -> [ records -> plan -> groups -> Model::run -> fields -> text|table ] -> sink
 //!                                    '------------ one worker, one pass, nothing shared -----------'
 //! inspect   file -> facts -> signature -> text | JSON            (no session needed)
+//!
+//! Model::run   tensors -> ONNX Runtime ( any operators, and ours where tree ensembles were ) -> values
+//!                      '-> trees::kernel alone, where the graph is nothing but an ensemble -'
 //! ```
 //!
 //! # Layout
@@ -16,6 +19,7 @@
 //! | module | owns |
 //! |---|---|
 //! | [`error`] | the one error type: place, message, hint, exit code |
+//! | [`trees`] | tree ensembles: from attributes to a kernel; knows neither ONNX files nor ONNX Runtime |
 //! | [`model`] | everything that knows ONNX and ONNX Runtime: facts, signature, session, runtime |
 //! | [`batch`] | records to tensors and back: plan, cells, groups, fields; knows neither files nor HTTP |
 //! | [`predict`] | the command: input, text, score, output; tables; what is told of a run |
@@ -25,7 +29,7 @@
 //! Imports go one way, down, which `tests/it/layers.rs` checks:
 //!
 //! ```text
-//! main -> predict | inspect -> batch -> model -> error
+//! main -> predict | inspect -> batch -> model -> trees, error
 //!                 (cli)
 //! ```
 

@@ -67,6 +67,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlserve' -ScriptBlock {
             [CompletionResult]::new('--jobs', '--jobs', [CompletionResultType]::ParameterName, 'Threads that score; by default as many as this process may use')
             [CompletionResult]::new('--batch-size', '--batch-size', [CompletionResultType]::ParameterName, 'Records of one run of the model; the last bits of predictions may depend on it')
             [CompletionResult]::new('--runtime', '--runtime', [CompletionResultType]::ParameterName, 'Use this ONNX Runtime library instead of the built-in one')
+            [CompletionResult]::new('--trees', '--trees', [CompletionResultType]::ParameterName, 'What evaluates tree ensembles: mlserve''s own kernel where it can, with the same scores, or ONNX Runtime')
             [CompletionResult]::new('--no-header', '--no-header', [CompletionResultType]::ParameterName, 'The first line is a record: columns are called 1, 2, 3... and the output has no header')
             [CompletionResult]::new('--allow-missing-columns', '--allow-missing-columns', [CompletionResultType]::ParameterName, 'Score columns that the input lacks as missing values')
             [CompletionResult]::new('--missing-in-strings', '--missing-in-strings', [CompletionResultType]::ParameterName, 'Apply --missing to string columns too')
@@ -88,6 +89,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlserve' -ScriptBlock {
         'mlserve;inspect' {
             [CompletionResult]::new('--example', '--example', [CompletionResultType]::ParameterName, 'Print a ready input for predict or the server instead')
             [CompletionResult]::new('--runtime', '--runtime', [CompletionResultType]::ParameterName, 'Use this ONNX Runtime library instead of the built-in one')
+            [CompletionResult]::new('--trees', '--trees', [CompletionResultType]::ParameterName, 'What evaluates tree ensembles: mlserve''s own kernel where it can, with the same scores, or ONNX Runtime')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON with stable keys')
             [CompletionResult]::new('--check', '--check', [CompletionResultType]::ParameterName, 'Load the model into ONNX Runtime, run one made-up batch and report what happened')
             [CompletionResult]::new('--allow-known-bad-runtime', '--allow-known-bad-runtime', [CompletionResultType]::ParameterName, 'Use a runtime even if its version is known to give wrong answers')

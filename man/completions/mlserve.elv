@@ -63,6 +63,7 @@ set edit:completion:arg-completer[mlserve] = {|@words|
             cand --jobs 'Threads that score; by default as many as this process may use'
             cand --batch-size 'Records of one run of the model; the last bits of predictions may depend on it'
             cand --runtime 'Use this ONNX Runtime library instead of the built-in one'
+            cand --trees 'What evaluates tree ensembles: mlserve''s own kernel where it can, with the same scores, or ONNX Runtime'
             cand --no-header 'The first line is a record: columns are called 1, 2, 3... and the output has no header'
             cand --allow-missing-columns 'Score columns that the input lacks as missing values'
             cand --missing-in-strings 'Apply --missing to string columns too'
@@ -83,6 +84,7 @@ set edit:completion:arg-completer[mlserve] = {|@words|
         &'mlserve;inspect'= {
             cand --example 'Print a ready input for predict or the server instead'
             cand --runtime 'Use this ONNX Runtime library instead of the built-in one'
+            cand --trees 'What evaluates tree ensembles: mlserve''s own kernel where it can, with the same scores, or ONNX Runtime'
             cand --json 'Print JSON with stable keys'
             cand --check 'Load the model into ONNX Runtime, run one made-up batch and report what happened'
             cand --allow-known-bad-runtime 'Use a runtime even if its version is known to give wrong answers'

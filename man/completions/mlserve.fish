@@ -79,6 +79,8 @@ complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l limit -d 'Sc
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -s j -l jobs -d 'Threads that score; by default as many as this process may use' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l batch-size -d 'Records of one run of the model; the last bits of predictions may depend on it' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l runtime -d 'Use this ONNX Runtime library instead of the built-in one' -r -F
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l trees -d 'What evaluates tree ensembles: mlserve\'s own kernel where it can, with the same scores, or ONNX Runtime' -r -f -a "auto\t'mlserve\'s kernel for those that it knows'
+ort\t'ONNX Runtime for all'"
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l no-header -d 'The first line is a record: columns are called 1, 2, 3... and the output has no header'
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l allow-missing-columns -d 'Score columns that the input lacks as missing values'
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l missing-in-strings -d 'Apply --missing to string columns too'
@@ -96,6 +98,8 @@ complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l example -d '
 jsonl\t''
 curl\t''"
 complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l runtime -d 'Use this ONNX Runtime library instead of the built-in one' -r -F
+complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l trees -d 'What evaluates tree ensembles: mlserve\'s own kernel where it can, with the same scores, or ONNX Runtime' -r -f -a "auto\t'mlserve\'s kernel for those that it knows'
+ort\t'ONNX Runtime for all'"
 complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l json -d 'Print JSON with stable keys'
 complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l check -d 'Load the model into ONNX Runtime, run one made-up batch and report what happened'
 complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l allow-known-bad-runtime -d 'Use a runtime even if its version is known to give wrong answers'

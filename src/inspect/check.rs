@@ -17,6 +17,7 @@ use crate::model::onnx::Facts;
 use crate::model::runtime::{self, Runtime, RuntimeChoice};
 use crate::model::signature::{Dim, Port, Signature, ValueType};
 use crate::model::tensor::{Tensor, Value};
+use crate::model::trees::{Choice, Evaluated};
 
 use super::ports::{self, Fed};
 
@@ -30,6 +31,10 @@ pub(super) struct Checked {
     /// What kept the model from being loaded.
     pub loaded: Result<()>,
     pub load_ms: Option<f64>,
+    /// What evaluates the tree ensembles, if the model was loaded.
+    pub evaluated: Option<Evaluated>,
+    /// What the load left to say.
+    pub warnings: Vec<String>,
     /// How the made-up batch went, if the model was loaded.
     pub ran: Option<std::result::Result<Ran, Report>>,
 }
@@ -65,22 +70,31 @@ pub(super) struct RanOutput {
 }
 
 /// Loads the model of `facts` and runs one made-up batch.
-pub(super) fn check(facts: &Facts, choice: &RuntimeChoice) -> Checked {
+pub(super) fn check(facts: &Facts, choice: &RuntimeChoice, trees: Choice) -> Checked {
     let mut checked = Checked {
         runtime: None,
         loaded: Ok(()),
         load_ms: None,
+        evaluated: None,
+        warnings: Vec::new(),
         ran: None,
     };
-    checked.loaded = load_and_run(facts, choice, &mut checked);
+    checked.loaded = load_and_run(facts, choice, trees, &mut checked);
     checked
 }
 
-fn load_and_run(facts: &Facts, choice: &RuntimeChoice, checked: &mut Checked) -> Result<()> {
+fn load_and_run(
+    facts: &Facts,
+    choice: &RuntimeChoice,
+    trees: Choice,
+    checked: &mut Checked,
+) -> Result<()> {
     checked.runtime = Some(runtime::start(choice)?);
     let start = Instant::now();
-    let model = Model::from_facts(facts.clone(), choice)?;
+    let model = Model::from_facts(facts.clone(), choice, trees)?;
     checked.load_ms = Some(ms_since(start));
+    checked.evaluated = Some(model.evaluated().clone());
+    checked.warnings = model.warnings().to_vec();
     if !ports::fed(&facts.signature).contains(&Fed::Nothing) {
         let ran = run(&model);
         checked.ran = Some(ran.map_err(|error| {

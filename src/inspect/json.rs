@@ -14,14 +14,14 @@
 //! | `weight_bytes` | their bytes, wherever they are |
 //! | `nodes` | nodes of the graph with its subgraphs and functions |
 //! | `operators` | list of `{domain, name, count}`, most frequent first |
-//! | `trees` | `{trees, nodes}` of the tree ensembles, or null |
+//! | `trees` | `{trees, nodes, kernel, engine, reason}` of the tree ensembles, or null |
 //! | `external` | list of `{location, bytes, problem}`: files with weights; `problem` is null or why the file cannot be used |
 //! | `inputs` | list of `{name, dtype, type, shape, features, categories, fed_by}` |
 //! | `outputs` | list of `{name, dtype, type, shape, classes, columns}` |
 //! | `classes` | class names of the whole model, or null |
 //! | `raw_scores` | why an output looks like a raw score, or null |
 //! | `nan_risk` | why missing values are scored wrongly, or null |
-//! | `check` | with `--check` only: `{ok, runtime, source, load_ms, run_ms, batch, outputs, error, hint}` |
+//! | `check` | with `--check` only: `{ok, runtime, source, load_ms, run_ms, batch, outputs, error, hint, warnings}` |
 //!
 //! Of an input or output: `dtype` is the type of the elements, null for types that cannot be fed or
 //! read; `type` is the whole type, such as `tensor(float32)` or `sequence(map(string, float32))`;
@@ -33,30 +33,36 @@
 //! `nothing` (no file can feed it); `classes` are the names in the columns, or null; `columns` are
 //! those that `predict` prints, null where only a run can tell and empty where the output is none.
 //!
+//! Of `trees`: `kernel` is what evaluates them: `mlserve`, `onnxruntime` or `both`; `engine` is how
+//! mlserve's kernel does it, or null; `reason` is why ensembles stay with ONNX Runtime, or null.
+//!
 //! Of `check`: `ok` is whether ONNX Runtime loads the model; `run_ms`, `batch` (records of the
 //! made-up batch) and `outputs` (list of `{name, dtype, shape, columns}`, `shape` null for a
 //! sequence) are null where nothing ran; `error` and `hint` are texts or null: why the model was not
-//! loaded or, where `ok` is true, why the made-up batch was refused.
+//! loaded or, where `ok` is true, why the made-up batch was refused; `warnings` are texts on how it was
+//! loaded.
 
 use serde_json::{Value, json};
 
 use crate::batch::columns::Layout;
 use crate::error::{Error, Result};
 use crate::model::external::ExternalFile;
-use crate::model::onnx::{Facts, Format, Operator};
+use crate::model::onnx::{Facts, Format, Operator, Trees};
 use crate::model::signature::{Dim, Port, Signature, ValueType};
+use crate::model::trees::Evaluated;
 
+use super::Told;
 use super::check::{Checked, Ran, RanOutput};
 use super::ports::{self, Fed};
 use super::shown::drives_terminal;
 
-/// The report on `facts` and, after `--check`, on what ONNX Runtime said, ending in a newline.
+/// The report on what is `told`, ending in a newline.
 ///
 /// # Errors
 /// As [`ports::declared`].
-pub(super) fn text(facts: &Facts, checked: Option<&Checked>) -> Result<String> {
-    let mut report = report(facts)?;
-    if let (Some(checked), Some(keys)) = (checked, report.as_object_mut()) {
+pub(super) fn text(told: &Told<'_>) -> Result<String> {
+    let mut report = report(told.facts, told.evaluated)?;
+    if let (Some(checked), Some(keys)) = (told.checked, report.as_object_mut()) {
         keys.insert("check".to_owned(), check(checked));
     }
     let text = serde_json::to_string_pretty(&report)
@@ -64,7 +70,7 @@ pub(super) fn text(facts: &Facts, checked: Option<&Checked>) -> Result<String> {
     Ok(escaped(&text) + "\n")
 }
 
-fn report(facts: &Facts) -> Result<Value> {
+fn report(facts: &Facts, evaluated: &Evaluated) -> Result<Value> {
     let signature = &facts.signature;
     Ok(json!({
         "path": facts.path.display().to_string(),
@@ -86,7 +92,7 @@ fn report(facts: &Facts) -> Result<Value> {
         "weight_bytes": facts.weight_bytes,
         "nodes": facts.nodes,
         "operators": facts.operators.iter().map(operator).collect::<Vec<_>>(),
-        "trees": facts.trees.map(|trees| json!({"trees": trees.trees, "nodes": trees.nodes})),
+        "trees": facts.trees.map(|size| trees(size, evaluated)),
         "external": facts.external.iter().map(external).collect::<Vec<_>>(),
         "inputs": inputs(facts),
         "outputs": outputs(signature)?,
@@ -102,6 +108,16 @@ fn object<'a>(pairs: impl Iterator<Item = (&'a String, Value)>) -> Value {
 
 fn operator(operator: &Operator) -> Value {
     json!({"domain": operator.domain, "name": operator.name, "count": operator.count})
+}
+
+fn trees(size: Trees, evaluated: &Evaluated) -> Value {
+    json!({
+        "trees": size.trees,
+        "nodes": size.nodes,
+        "kernel": evaluated.word(),
+        "engine": evaluated.engine(),
+        "reason": evaluated.reason(),
+    })
 }
 
 fn external(file: &ExternalFile) -> Value {
@@ -179,6 +195,7 @@ fn check(checked: &Checked) -> Value {
         "batch": ran.map(|ran| ran.batch),
         "outputs": ran.map(outputs),
         "error": report.map(|report| &report.message),
+        "warnings": checked.warnings,
         "hint": report.map(|report| &report.hint).filter(|hint| !hint.is_empty()),
     })
 }

@@ -17,10 +17,13 @@ mod text;
 
 use std::io::{self, Write};
 
-use crate::cli::{ExampleKind, InspectArgs, RuntimeArgs};
+use crate::cli::{ExampleKind, InspectArgs, RuntimeArgs, TreesName};
 use crate::error::{Error, Result, escape_controls};
 use crate::model::onnx::{self, Facts};
 use crate::model::runtime::RuntimeChoice;
+use crate::model::trees::{Choice, Evaluated, foretell};
+
+use check::Checked;
 
 /// Runs `mlserve inspect`.
 ///
@@ -32,16 +35,39 @@ pub fn run(args: &InspectArgs) -> Result<()> {
     if let Some(kind) = args.example {
         return print_example(&facts, kind).map_err(|error| error.at(args.model.display()));
     }
+    let trees = trees_choice(&args.runtime);
     let checked = args
         .check
-        .then(|| check::check(&facts, &runtime_choice(&args.runtime)));
+        .then(|| check::check(&facts, &runtime_choice(&args.runtime), trees));
+    // What a load showed counts more than what the file lets expect.
+    let evaluated = match checked
+        .as_ref()
+        .and_then(|checked| checked.evaluated.clone())
+    {
+        Some(evaluated) => evaluated,
+        None => foretell(&facts, trees)?,
+    };
+    let told = Told {
+        facts: &facts,
+        evaluated: &evaluated,
+        checked: checked.as_ref(),
+    };
     let report = if args.json {
-        json::text(&facts, checked.as_ref())?
+        json::text(&told)?
     } else {
-        text::text(&facts, checked.as_ref())?
+        text::text(&told)?
     };
     print(&report)?;
     checked.map_or(Ok(()), |checked| checked.loaded)
+}
+
+/// All that a report tells of.
+struct Told<'a> {
+    facts: &'a Facts,
+    /// What evaluates the tree ensembles.
+    evaluated: &'a Evaluated,
+    /// After `--check`: what ONNX Runtime said.
+    checked: Option<&'a Checked>,
 }
 
 fn print_example(facts: &Facts, kind: ExampleKind) -> Result<()> {
@@ -71,5 +97,12 @@ fn runtime_choice(args: &RuntimeArgs) -> RuntimeChoice {
         library: args.runtime.clone(),
         allow_known_bad: args.allow_known_bad_runtime,
         verbosity: args.verbose,
+    }
+}
+
+fn trees_choice(args: &RuntimeArgs) -> Choice {
+    match args.trees {
+        TreesName::Auto => Choice::Auto,
+        TreesName::Ort => Choice::Ort,
     }
 }

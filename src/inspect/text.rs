@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::error::escape_controls;
 use crate::model::onnx::{Facts, Format};
 
+use super::Told;
 use super::check::Checked;
 use super::ports;
 use super::shown::{self, LONGEST_NAME, cut};
@@ -25,11 +26,12 @@ const LEAST: usize = 36;
 /// Rows of a table; the JSON has the rest.
 const MOST_ROWS: usize = 200;
 
-/// The report on `facts` and, after `--check`, on what ONNX Runtime said.
+/// The report on what is `told`.
 ///
 /// # Errors
 /// As [`ports::declared`].
-pub(super) fn text(facts: &Facts, checked: Option<&Checked>) -> Result<String> {
+pub(super) fn text(told: &Told<'_>) -> Result<String> {
+    let Told { facts, checked, .. } = *told;
     let mut out = first_line(facts);
     signature::inputs(&mut out, facts);
     let declared = ports::declared(&facts.signature)?;
@@ -40,7 +42,7 @@ pub(super) fn text(facts: &Facts, checked: Option<&Checked>) -> Result<String> {
         .map(|ran| ran.outputs.iter().map(|output| &output.layout).collect());
     let layouts: Vec<&Layout> = real.unwrap_or_else(|| declared.iter().collect());
     signature::columns(&mut out, &facts.signature, &layouts);
-    section(&mut out, "MODEL", facts::model(facts, &declared));
+    section(&mut out, "MODEL", facts::model(told, &declared));
     section(&mut out, "METADATA", facts::metadata(facts));
     if let Some(checked) = checked {
         section(&mut out, "CHECK", check::check(checked));
@@ -105,6 +107,8 @@ fn notes(facts: &Facts, layouts: &[&Layout], checked: Option<&Checked>) -> Vec<S
             cut(output, LONGEST_NAME)
         ));
     }
+    let warnings = checked.into_iter().flat_map(|checked| &checked.warnings);
+    notes.extend(warnings.map(|warning| format!("warning: {warning}")));
     if let Some(report) = checked.and_then(Checked::refused) {
         notes.push(format!(
             "note: the made-up batch was refused: {}",

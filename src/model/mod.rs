@@ -1,7 +1,7 @@
 //! Everything that knows ONNX and ONNX Runtime: the one model loader of all commands.
 //!
 //! ```text
-//! file -> onnx (facts, signature) -> rewrite -> session (runtime) -> run
+//! file -> onnx (facts, signature) -> trees -> rewrite -> session (runtime) -> run
 //! ```
 
 pub mod dtype;
@@ -11,6 +11,7 @@ pub mod runtime;
 pub mod session;
 pub mod signature;
 pub mod tensor;
+pub mod trees;
 
 mod foreign;
 mod graph;
@@ -23,43 +24,70 @@ mod proto;
 mod refusal;
 mod rewrite;
 mod signs;
-mod trees;
 mod wire;
 
 use crate::error::Result;
 
 use onnx::Facts;
 use runtime::{Runtime, RuntimeChoice};
-use session::Session;
+use session::{Session, Source};
 use signature::{Port, Signature};
 use tensor::{Tensor, Value};
+use trees::{Choice, Direct, Evaluated, Operators, Slots};
 
 /// One loaded model: its facts, its signature, its session.
 pub struct Model {
     pub facts: Facts,
     session: Session,
+    /// The tree ensemble that is the whole graph.
+    direct: Option<Direct>,
+    evaluated: Evaluated,
+    warnings: Vec<String>,
     runtime: &'static Runtime,
 }
 
 impl Model {
-    /// Loads the model that `facts` were read from ([`onnx::read`]) into ONNX Runtime.
+    /// Loads the model that `facts` were read from ([`onnx::read`]) into ONNX Runtime, and its tree
+    /// ensembles into our kernel where `trees` lets it.
     ///
     /// # Errors
     /// Everything that can be wrong with external data, the model or the runtime, with a remedy.
-    pub fn from_facts(facts: Facts, choice: &RuntimeChoice) -> Result<Model> {
+    pub fn from_facts(facts: Facts, choice: &RuntimeChoice, trees: Choice) -> Result<Model> {
         external::check(&facts)?;
-        let rewritten = {
-            let bytes = onnx::open(&facts.path)?;
-            rewrite::rewrite(&bytes, &facts)?
-        };
-        let folder = rewrite::external_folder(&facts);
         let runtime = runtime::start(choice)?;
-        let session = Session::load(runtime, &facts, rewritten.as_deref(), folder.as_deref())?;
+        let bytes = onnx::open(&facts.path)?;
+        let parsed = onnx::parsed(&facts.path, &bytes)?;
+        let mut slots = trees::find(&parsed, bytes.len(), &facts, trees);
+        let mut warnings = trees::check(runtime, &parsed, &mut slots);
+        let loaded = load(runtime, &facts, &bytes, &slots);
+        let session = match loaded {
+            // ONNX Runtime then has the last word on the model as it is.
+            Err(error) if !slots.is_empty() => {
+                let reason = "ONNX Runtime does not load the graph around our kernel";
+                warnings.push(format!("{reason}: {error}"));
+                slots.refuse_all(reason);
+                load(runtime, &facts, &bytes, &slots)?
+            }
+            loaded => loaded?,
+        };
         Ok(Model {
-            facts,
+            direct: Direct::of(&parsed, &slots, &facts.signature),
+            evaluated: Evaluated::of(&slots),
             session,
+            warnings,
             runtime,
+            facts,
         })
+    }
+
+    /// What evaluates its tree ensembles.
+    pub fn evaluated(&self) -> &Evaluated {
+        &self.evaluated
+    }
+
+    /// What the user should hear about how it was loaded.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// The version of the ONNX Runtime that runs it.
@@ -78,7 +106,11 @@ impl Model {
     /// # Errors
     /// As [`Session::run`].
     pub fn run(&self, inputs: &[Tensor]) -> Result<Vec<Value>> {
-        let values = self.session.run(inputs)?;
+        let direct = self.direct.as_ref().and_then(|direct| direct.run(inputs));
+        let values = match direct {
+            Some(values) => values,
+            None => self.session.run(inputs)?,
+        };
         let signature = self.signature();
         let in_order = |(value, port): (Value, &Port)| {
             let classes = port.classes.as_ref().or(signature.classes.as_ref());
@@ -93,4 +125,20 @@ impl Model {
             .map(in_order)
             .collect())
     }
+}
+
+/// The session of the model in `bytes` with our operators in `slots`.
+fn load(runtime: &Runtime, facts: &Facts, bytes: &[u8], slots: &Slots<'_>) -> Result<Session> {
+    let rewritten = rewrite::rewrite(bytes, facts, slots)?;
+    let folder = rewrite::external_folder(facts);
+    let operators = match slots.is_empty() {
+        true => None,
+        false => Some(Operators::new(slots.evaluators()).map_err(session::failed)?),
+    };
+    let source = Source {
+        rewritten: rewritten.as_deref(),
+        folder: folder.as_deref(),
+        operators,
+    };
+    Session::load(runtime, facts, source)
 }

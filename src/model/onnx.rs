@@ -176,6 +176,15 @@ pub fn facts(path: &Path, bytes: &[u8]) -> Result<Facts> {
     })
 }
 
+/// The messages in the `bytes` of the model file at `path`.
+///
+/// # Errors
+/// [`Error::Model`] as for [`read`].
+pub(crate) fn parsed<'m>(path: &Path, bytes: &'m [u8]) -> Result<proto::Model<'m>> {
+    let (model, _) = parse(bytes).map_err(|fault| not_a_model(path, bytes, fault))?;
+    Ok(model)
+}
+
 /// Reads `bytes` as whichever of the two formats they are.
 pub(crate) fn parse(bytes: &[u8]) -> std::result::Result<(proto::Model<'_>, Format), Fault> {
     if ortfile::is_ort(bytes) {

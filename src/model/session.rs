@@ -22,6 +22,7 @@ use super::onnx::Facts;
 use super::refusal;
 use super::runtime::Runtime;
 use super::tensor::{Tensor, Value};
+use super::trees::Operators;
 use crate::error::{Error, Result};
 
 /// A loaded model, to be shared between threads by reference.
@@ -29,25 +30,34 @@ pub struct Session {
     session: OrtSession,
     inputs: Vec<CString>,
     outputs: Vec<CString>,
+    /// Behind the session, which is dropped first: it refers to them.
+    _operators: Option<Operators>,
+}
+
+/// What a session is made of, besides the facts.
+#[derive(Default)]
+pub struct Source<'a> {
+    /// The model's bytes where they had to be changed; the file is used otherwise.
+    pub rewritten: Option<&'a [u8]>,
+    /// The folder of its external data.
+    pub folder: Option<&'a Path>,
+    /// Operators of ours that the bytes use.
+    pub(crate) operators: Option<Operators>,
 }
 
 impl Session {
     /// Loads the model of `facts` for the CPU, one thread a run: the callers are the parallelism,
     /// and results then do not depend on how many threads there are.
     ///
-    /// `rewritten` holds the model's bytes where they had to be changed; the file is used otherwise.
-    ///
     /// # Errors
     /// [`Error::Model`] with what the runtime dislikes about the model, in words that help.
-    pub fn load(
-        runtime: &Runtime,
-        facts: &Facts,
-        rewritten: Option<&[u8]>,
-        folder: Option<&Path>,
-    ) -> Result<Session> {
+    pub fn load(runtime: &Runtime, facts: &Facts, source: Source<'_>) -> Result<Session> {
         let refused = |error: ort::Error| refusal::load(facts, runtime.version(), error.message());
-        let mut builder = builder(runtime, folder).map_err(refused)?;
-        let session = match rewritten {
+        let mut builder = builder(runtime, source.folder).map_err(refused)?;
+        if let Some(operators) = &source.operators {
+            operators.add_to(&mut builder).map_err(refused)?;
+        }
+        let session = match source.rewritten {
             Some(bytes) => builder.commit_from_memory(bytes),
             None => builder.commit_from_file(&facts.path),
         };
@@ -73,6 +83,7 @@ impl Session {
                     .collect(),
             )?,
             session,
+            _operators: source.operators,
         })
     }
 
@@ -163,7 +174,8 @@ fn nul_in_name(facts: &Facts) -> Error {
     )
 }
 
-fn failed(error: ort::Error) -> Error {
+/// The error of a call of the runtime that failed.
+pub(super) fn failed(error: ort::Error) -> Error {
     Error::runtime(format!(
         "ONNX Runtime failed on this batch: {}",
         refusal::first_sentence(error.message())

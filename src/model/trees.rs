@@ -1,6 +1,146 @@
-//! Tree ensembles of a model.
+//! Tree ensembles out of ONNX Runtime's hands: each tree node that our kernel can evaluate becomes an
+//! operator of ours, or, where the graph is nothing else, is evaluated without ONNX Runtime's run.
+//!
+//! ```text
+//! node -> attributes -> evaluator (compiled) -> slot -> selfcheck (against ONNX Runtime's own node)
+//!      -> rewrite (the operator in the node's place) | direct (the whole graph)
+//! ```
+//!
+//! How trees are evaluated is `crate::trees`; this is what knows ONNX files and ONNX Runtime of it.
 
-pub(crate) mod attributes;
-
+mod attributes;
+mod cut;
+mod direct;
+mod evaluator;
+mod operator;
+mod selfcheck;
+mod slot;
 #[cfg(test)]
 mod tests;
+mod types;
+
+use super::external;
+use super::onnx::{self, Facts, Format};
+use super::proto;
+use super::rewrite::LARGEST;
+use crate::error::Result;
+
+pub(crate) use direct::Direct;
+pub(crate) use operator::Operators;
+pub(crate) use selfcheck::check;
+pub(crate) use slot::Slots;
+
+/// What is to evaluate tree ensembles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Choice {
+    /// Our kernel, where it can.
+    #[default]
+    Auto,
+    /// ONNX Runtime.
+    Ort,
+}
+
+/// What evaluates the tree ensembles of a model.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Evaluated {
+    /// Of each ensemble that our kernel evaluates: by which engine.
+    pub engines: Vec<String>,
+    /// Of each that stays with ONNX Runtime: why, as a clause.
+    pub reasons: Vec<String>,
+}
+
+impl Evaluated {
+    /// Of the ensembles of `slots`.
+    pub(crate) fn of(slots: &Slots<'_>) -> Evaluated {
+        let mut evaluated = Evaluated::default();
+        for slot in &slots.slots {
+            match &slot.evaluator {
+                Ok(evaluator) => evaluated.engines.push(evaluator.engine().to_owned()),
+                Err(reason) => evaluated.reasons.push(reason.clone()),
+            }
+        }
+        evaluated
+    }
+
+    /// `mlserve`, `onnxruntime` or `both`.
+    pub fn word(&self) -> &'static str {
+        match (self.engines.is_empty(), self.reasons.is_empty()) {
+            (false, true) => "mlserve",
+            (false, false) => "both",
+            (true, _) => "onnxruntime",
+        }
+    }
+
+    /// The engines, each once: `AVX-512`.
+    pub fn engine(&self) -> Option<String> {
+        distinct(&self.engines)
+    }
+
+    /// The reasons why ensembles stay with ONNX Runtime, each once.
+    pub fn reason(&self) -> Option<String> {
+        distinct(&self.reasons)
+    }
+
+    /// `mlserve kernel (AVX-512)`, `stays with ONNX Runtime: its input is int64`, or both.
+    pub fn text(&self) -> String {
+        let ours = self
+            .engine()
+            .map(|engine| format!("mlserve kernel ({engine})"));
+        let theirs = self.reason();
+        let total = self.engines.len() + self.reasons.len();
+        match (ours, theirs) {
+            (Some(ours), None) => ours,
+            (None, Some(reason)) => format!("stays with ONNX Runtime: {reason}"),
+            (Some(ours), Some(reason)) => format!(
+                "{ours} for {} of {total} ensembles, the rest stays with ONNX Runtime: {reason}",
+                self.engines.len()
+            ),
+            (None, None) => String::new(),
+        }
+    }
+}
+
+/// Each of the texts once, in order.
+fn distinct(texts: &[String]) -> Option<String> {
+    let mut seen: Vec<&str> = Vec::new();
+    for text in texts {
+        if !seen.contains(&text.as_str()) {
+            seen.push(text);
+        }
+    }
+    (!seen.is_empty()).then(|| seen.join("; "))
+}
+
+/// What will evaluate the tree ensembles of the model of `facts`, told from its file alone.
+///
+/// # Errors
+/// [`Error::Model`](crate::error::Error::Model) if the file is not there any more, or another.
+pub fn foretell(facts: &Facts, choice: Choice) -> Result<Evaluated> {
+    if facts.trees.is_none() {
+        return Ok(Evaluated::default());
+    }
+    let bytes = onnx::open(&facts.path)?;
+    let model = onnx::parsed(&facts.path, &bytes)?;
+    Ok(Evaluated::of(&find(&model, bytes.len(), facts, choice)))
+}
+
+/// The tree nodes of `model`, those compiled that may leave ONNX Runtime.
+pub(crate) fn find<'m>(
+    model: &'m proto::Model<'m>,
+    file_bytes: usize,
+    facts: &Facts,
+    choice: Choice,
+) -> Slots<'m> {
+    let stays = if choice == Choice::Ort {
+        Some("--trees ort was asked for")
+    } else if facts.format == Format::Ort {
+        Some("a file in ONNX Runtime's own format is loaded as it is")
+    } else if file_bytes > LARGEST {
+        Some("a model of over 2 GiB is loaded as it is")
+    } else if !external::can_load_from_bytes(facts) {
+        Some("only its file, and not a changed copy, finds the model's external data")
+    } else {
+        None
+    };
+    Slots::of(model, stays)
+}

@@ -79,7 +79,8 @@ fn score(options: &Options) -> Result<()> {
         };
         // Not before there is something to do, and once for all.
         if let Some(facts) = facts.take() {
-            let model = Model::from_facts(facts, &options.runtime)?;
+            let model = Model::from_facts(facts, &options.runtime, options.trees)?;
+            progress::warn(model.warnings(), options);
             loaded = Some((model, Workers::start(options.jobs)?));
         }
         if let Some((model, workers)) = &loaded {

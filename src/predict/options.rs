@@ -10,10 +10,11 @@ use crate::batch::names::Names;
 use crate::batch::plan::{Keep, Plan, Rules};
 use crate::cli::{
     ActivationName, FaultArgs, FormatName, LongRunArgs, MaxErrors, NameList, OnErrorName, Pair,
-    PredictArgs, RuntimeArgs, Shard,
+    PredictArgs, RuntimeArgs, Shard, TreesName,
 };
 use crate::error::{Error, Result};
 use crate::model::runtime::RuntimeChoice;
+use crate::model::trees::Choice;
 
 use crate::predict::format::{FileFormat, Format, TableFormat};
 use crate::predict::input::route;
@@ -66,6 +67,8 @@ pub struct Options {
     pub stream: bool,
     pub quiet: bool,
     pub runtime: RuntimeChoice,
+    /// What evaluates tree ensembles.
+    pub trees: Choice,
 }
 
 /// How the format of a source is found.
@@ -186,6 +189,7 @@ impl Options {
             stream: args.long.stream,
             quiet: args.run.quiet,
             runtime: runtime_choice(&args.runtime),
+            trees: trees_choice(&args.runtime),
         };
         if let Some(output) = output {
             options.set_output(output);
@@ -283,6 +287,14 @@ pub fn runtime_choice(args: &RuntimeArgs) -> RuntimeChoice {
         library: args.runtime.clone(),
         allow_known_bad: args.allow_known_bad_runtime,
         verbosity: args.verbose,
+    }
+}
+
+/// What the flags let evaluate tree ensembles.
+pub fn trees_choice(args: &RuntimeArgs) -> Choice {
+    match args.trees {
+        TreesName::Auto => Choice::Auto,
+        TreesName::Ort => Choice::Ort,
     }
 }
 

@@ -123,6 +123,9 @@ writes them all, with `expected.json`, the rows as pyarrow reads them back.
 
 `formats/` holds the iris and penguins samples as such files, what NumPy writes for their expected
 predictions, and what scikit-learn says of those; `make_formats.py` there makes them all.
+
+`trees/` holds small tree models, sound and hostile ones, that `tests/it/trees.rs` scores by both kernels;
+`make_trees.py` there makes them all.
 """
 
 

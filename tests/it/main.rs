@@ -25,3 +25,4 @@ mod readme;
 mod run;
 mod runtime;
 mod samples;
+mod trees;

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::{BESIDE_LABEL, LEAST, MOST_ROWS, WIDTH};
 use crate::batch::columns::Layout;
+use crate::inspect::Told;
 use crate::inspect::ports;
 use crate::inspect::shown::{self, LONGEST_NAME, cut};
 use crate::inspect::table;
@@ -11,7 +12,8 @@ use crate::model::external::ExternalFile;
 use crate::model::onnx::{Facts, Operator};
 
 /// Label and text of every fact that the model states.
-pub(super) fn model(facts: &Facts, layouts: &[Layout]) -> Vec<Vec<String>> {
+pub(super) fn model(told: &Told<'_>, layouts: &[Layout]) -> Vec<Vec<String>> {
+    let facts = told.facts;
     let version = |version: i64| {
         if version == 0 {
             String::new()
@@ -29,7 +31,7 @@ pub(super) fn model(facts: &Facts, layouts: &[Layout]) -> Vec<Vec<String>> {
         ("opsets", opsets(facts)),
         ("parameters", parameters(facts)),
         ("nodes", nodes(facts)),
-        ("trees", trees(facts)),
+        ("trees", trees(told)),
         ("classes", classes_elsewhere(facts, layouts)),
         ("external", external(facts)),
     ];
@@ -120,12 +122,14 @@ fn operator(operator: &Operator) -> String {
     format!("{domain}{name}{times}")
 }
 
-fn trees(facts: &Facts) -> String {
-    facts.trees.map_or(String::new(), |trees| {
+/// `100 (6,100 nodes): mlserve kernel (AVX-512)`.
+fn trees(told: &Told<'_>) -> String {
+    told.facts.trees.map_or(String::new(), |trees| {
         format!(
-            "{} ({})",
+            "{} ({}): {}",
             shown::count(trees.trees as u64),
-            shown::plural(trees.nodes, "node")
+            shown::plural(trees.nodes, "node"),
+            told.evaluated.text()
         )
     })
 }

@@ -13,6 +13,8 @@ pub(crate) struct Node<'a> {
     pub inputs: Vec<Text<'a>>,
     pub outputs: Vec<Text<'a>>,
     pub attributes: Vec<Attribute<'a>>,
+    /// The message itself; empty where it is none.
+    pub body: &'a [u8],
 }
 
 /// `AttributeProto`; lists are read when they are asked for.
@@ -30,7 +32,10 @@ pub(crate) struct Attribute<'a> {
 
 impl<'a> Node<'a> {
     pub(crate) fn read(bytes: &'a [u8], budget: &mut Budget) -> Read<Self> {
-        let mut node = Node::default();
+        let mut node = Node {
+            body: bytes,
+            ..Node::default()
+        };
         for field in wire::fields(bytes) {
             let field = field?;
             match field.number {

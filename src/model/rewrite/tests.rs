@@ -8,7 +8,7 @@ fn of_corpus(name: &str, has: &dyn Fn(&str) -> bool) -> Result<Option<Vec<u8>>> 
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
     let bytes = onnx::open(&corpus.join(name))?;
     let facts = onnx::facts(&corpus.join(name), &bytes)?;
-    rewrite_for(&bytes, &facts, has)
+    rewrite_for(&bytes, &facts, &Slots::default(), has)
 }
 
 /// Output types and operators of a rewritten model.
@@ -89,11 +89,11 @@ fn models_whose_data_only_a_path_finds_are_left_alone() -> Result<()> {
             bytes: 8,
             problem: None,
         }];
-        let rewritten = rewrite_for(&bytes, &facts, &|name| name == "C.UTF-8")?;
+        let rewritten = rewrite_for(&bytes, &facts, &Slots::default(), &|name| name == "C.UTF-8")?;
         assert_eq!(rewritten.is_none(), is_left, "{location}");
     }
     facts.external.clear();
-    assert!(rewrite_for(&bytes, &facts, &|name| name == "C.UTF-8")?.is_some());
+    assert!(rewrite_for(&bytes, &facts, &Slots::default(), &|name| name == "C.UTF-8")?.is_some());
     Ok(())
 }
 
@@ -104,7 +104,7 @@ fn unknown_fields_survive() -> Result<()> {
     let mut bytes = onnx::open(&path)?.to_vec();
     put_bytes(&mut bytes, 4242, b"a field of the future");
     let facts = onnx::facts(&path, &bytes)?;
-    let rewritten = rewrite_for(&bytes, &facts, &|_| true)?.unwrap_or_default();
+    let rewritten = rewrite_for(&bytes, &facts, &Slots::default(), &|_| true)?.unwrap_or_default();
     let kept = wire::fields(&rewritten).any(|f| f.is_ok_and(|f| f.number == 4242));
     assert!(kept);
     Ok(())
@@ -159,7 +159,9 @@ fn a_missing_locale_becomes_the_neutral_one_where_case_folds_alike() -> Result<(
     ] {
         let bytes = normalizer(locale);
         let facts = onnx::facts(path, &bytes)?;
-        let rewritten = rewrite_for(&bytes, &facts, &|name| there.contains(&name));
+        let rewritten = rewrite_for(&bytes, &facts, &Slots::default(), &|name| {
+            there.contains(&name)
+        });
         match (rewritten, expected) {
             (Ok(Some(bytes)), Ok(name)) => assert_eq!(locales(&bytes), [name], "{locale}"),
             (Ok(None), Ok(name)) => assert_eq!(name, "unchanged", "{locale}"),
@@ -182,7 +184,7 @@ fn every_byte_flip_is_rewritten_or_refused() {
             };
             flip(&mut bytes);
             if let Ok(facts) = onnx::facts(Path::new("m.onnx"), &bytes) {
-                let _ = rewrite_for(&bytes, &facts, &|name| name == "C.UTF-8");
+                let _ = rewrite_for(&bytes, &facts, &Slots::default(), &|name| name == "C.UTF-8");
             }
             flip(&mut bytes);
         }

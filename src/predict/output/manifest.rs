@@ -50,6 +50,7 @@ impl Manifest<'_> {
         Ok(json!({
             "mlserve": env!("CARGO_PKG_VERSION"),
             "runtime": self.model.runtime_version(),
+            "trees": trees(self.model),
             "arguments": arguments,
             "model": file(&options.model)?,
             "inputs": inputs.collect::<Result<Vec<_>>>()?,
@@ -91,6 +92,19 @@ impl Manifest<'_> {
         };
         json!({"values": self.account.missing.cells, "columns": columns})
     }
+}
+
+/// What evaluated the tree ensembles; null where there are none.
+fn trees(model: &Model) -> Value {
+    let evaluated = model.evaluated();
+    if model.facts.trees.is_none() {
+        return Value::Null;
+    }
+    json!({
+        "kernel": evaluated.word(),
+        "engine": evaluated.engine(),
+        "reason": evaluated.reason(),
+    })
 }
 
 /// Path, size and digest; only the name of what cannot be read a second time.

@@ -145,6 +145,13 @@ fn count(number: u64, what: &str) -> String {
     format!("{} {what}{plural}", HumanCount(number))
 }
 
+/// Says what loading the model gave reason to.
+pub fn warn(warnings: &[String], options: &Options) {
+    for warning in warnings.iter().filter(|_| !options.quiet) {
+        let _ = writeln!(io::stderr(), "warning: {}", escape_controls(warning));
+    }
+}
+
 /// Says that there was nothing to do.
 pub fn note_finished(options: &Options) {
     if let Some(path) = options.output.as_deref().filter(|_| !options.quiet) {

@@ -1,0 +1,210 @@
+//! One compiled ensemble with what the operator around it promises: the types of its input and
+//! scores, and how a tensor's shape is read as rows.
+
+use std::fmt;
+
+use ndarray::{ArrayD, IxDyn};
+
+use crate::model::tensor::{Tensor, Value};
+use crate::trees::attributes::{Attributes, Family, Precision};
+use crate::trees::kernel::{Kernel, Rows};
+use crate::trees::outcome::{Labels, Scores};
+use crate::trees::read;
+
+/// The number of a precision in `TensorProto.DataType`.
+pub(super) fn element(precision: Precision) -> i32 {
+    match precision {
+        Precision::Single => 1,
+        Precision::Double => 11,
+    }
+}
+
+/// An ensemble, ready to run on tensors.
+pub(crate) struct Evaluator {
+    kernel: Kernel,
+    input: Precision,
+    scores: Precision,
+}
+
+/// What a tensor's shape comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Size {
+    pub rows: usize,
+    pub columns: usize,
+    /// Elements of the tensor.
+    pub cells: usize,
+}
+
+impl Evaluator {
+    /// Compiles the ensemble of `attributes`.
+    ///
+    /// # Errors
+    /// Why it has to stay with ONNX Runtime, as a clause.
+    pub(crate) fn compile(attributes: &Attributes) -> Result<Evaluator, String> {
+        let ensemble = read::read(attributes).map_err(|refusal| refusal.to_string())?;
+        let kernel = Kernel::compile(ensemble);
+        if let Labels::Texts(texts) = kernel.labels()
+            && texts.iter().any(|text| text.contains('\0'))
+        {
+            return Err("a class label has a NUL character".to_owned());
+        }
+        Ok(Evaluator {
+            kernel,
+            input: attributes.precision,
+            // The pair's scores are float32 whatever its input is.
+            scores: match attributes.family {
+                Family::Pair(_) => Precision::Single,
+                Family::Joint(_) => attributes.precision,
+            },
+        })
+    }
+
+    /// The type of the input.
+    pub(crate) fn input(&self) -> Precision {
+        self.input
+    }
+
+    /// The type of the scores.
+    pub(crate) fn scores(&self) -> Precision {
+        self.scores
+    }
+
+    /// The labels of a classifier.
+    pub(crate) fn labels(&self) -> &Labels {
+        self.kernel.labels()
+    }
+
+    /// Whether the operator's output `at` is the scores.
+    pub(crate) fn is_score(&self, at: usize) -> bool {
+        at == usize::from(!matches!(self.labels(), Labels::None))
+    }
+
+    /// How many scores a row gets.
+    pub(crate) fn targets(&self) -> usize {
+        self.kernel.targets()
+    }
+
+    /// How many columns the trees ask for.
+    pub(crate) fn features(&self) -> usize {
+        self.kernel.features()
+    }
+
+    /// How it is evaluated, in a word or two.
+    pub(crate) fn engine(&self) -> &str {
+        self.kernel.engine()
+    }
+
+    /// Rows and columns of an input of this shape: as ONNX Runtime's own operators take it, where a
+    /// single axis is one row that may be asked for its first column only.
+    ///
+    /// # Errors
+    /// What ONNX Runtime says to a shape that does not fit.
+    pub(crate) fn size(&self, shape: &[i64]) -> Result<Size, String> {
+        let length = |size: i64| usize::try_from(size).map_err(|_| "a size is negative".to_owned());
+        let (rows, columns, known) = match *shape {
+            [columns] => (1, length(columns)?, length(columns)?.min(1)),
+            [rows, columns] => (length(rows)?, length(columns)?, length(columns)?),
+            _ => return Err("TreeEnsemble only works on 1D, 2D tensors.".to_owned()),
+        };
+        let features = self.features();
+        if features > known {
+            return Err(format!(
+                "One path in the graph requests feature {} but input tensor has {known} features.",
+                features - 1
+            ));
+        }
+        let cells = rows.checked_mul(columns);
+        let fits = |cells: &usize| cells.checked_mul(size_of::<f64>()).is_some();
+        let cells = cells.filter(fits).ok_or("the input is too large")?;
+        Ok(Size {
+            rows,
+            columns,
+            cells,
+        })
+    }
+
+    /// Scores the rows of a tensor of this `size`.
+    ///
+    /// # Errors
+    /// Which length does not fit.
+    pub(crate) fn run(
+        &self,
+        rows: Rows<'_>,
+        size: Size,
+        scores: Scores<'_>,
+        labels: Option<&mut [i64]>,
+    ) -> Result<(), String> {
+        self.kernel
+            .run(rows, size.columns, scores, labels)
+            .map_err(|mismatch| mismatch.to_string())
+    }
+
+    /// What the operator gives for the `input`: the labels of a classifier, then the scores. `None`
+    /// where the type or the shape does not fit.
+    pub(crate) fn values(&self, input: &Tensor) -> Option<Vec<Value>> {
+        let rows = match input {
+            Tensor::Float32(array) => Rows::Single(array.as_slice()?),
+            Tensor::Float64(array) => Rows::Double(array.as_slice()?),
+            _ => return None,
+        };
+        let shape: Option<Vec<i64>> = input
+            .shape()
+            .iter()
+            .map(|n| i64::try_from(*n).ok())
+            .collect();
+        let size = self.size(&shape?).ok()?;
+        let count = size.rows.checked_mul(self.targets())?;
+        let mut labels = match self.labels() {
+            Labels::None => None,
+            Labels::Ints(_) | Labels::Texts(_) => Some(vec![0; size.rows]),
+        };
+        let scores = match self.scores {
+            Precision::Single => {
+                let mut scores = vec![0.0; count];
+                let into = Scores::Single(&mut scores);
+                self.run(rows, size, into, labels.as_deref_mut()).ok()?;
+                Tensor::Float32(array(&[size.rows, self.targets()], scores)?)
+            }
+            Precision::Double => {
+                let mut scores = vec![0.0; count];
+                let into = Scores::Double(&mut scores);
+                self.run(rows, size, into, labels.as_deref_mut()).ok()?;
+                Tensor::Float64(array(&[size.rows, self.targets()], scores)?)
+            }
+        };
+        let labels = match labels {
+            None => None,
+            Some(labels) => Some(self.named(labels)?),
+        };
+        Some(
+            labels
+                .into_iter()
+                .chain([scores])
+                .map(Value::Tensor)
+                .collect(),
+        )
+    }
+
+    /// The labels as the operator gives them.
+    fn named(&self, labels: Vec<i64>) -> Option<Tensor> {
+        let rows = labels.len();
+        let Labels::Texts(texts) = self.labels() else {
+            return Some(Tensor::Int64(array(&[rows], labels)?));
+        };
+        let text = |label: &i64| texts.get(usize::try_from(*label).ok()?).cloned();
+        let named: Option<Vec<String>> = labels.iter().map(text).collect();
+        Some(Tensor::String(array(&[rows], named?)?))
+    }
+}
+
+fn array<T>(shape: &[usize], values: Vec<T>) -> Option<ArrayD<T>> {
+    ArrayD::from_shape_vec(IxDyn(shape), values).ok()
+}
+
+impl fmt::Debug for Evaluator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Evaluator")
+            .field("engine", &self.engine())
+            .finish_non_exhaustive()
+    }
+}

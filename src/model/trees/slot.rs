@@ -1,0 +1,187 @@
+//! The tree nodes of a model, what evaluates each, and the nodes that are put in their places.
+
+use std::sync::Arc;
+
+use super::attributes;
+use super::evaluator::{Evaluator, element};
+use super::operator;
+use super::types::Types;
+use crate::model::dtype::Dtype;
+use crate::model::proto::{Graph, Model, Node};
+use crate::model::wire::{self, Fault, put_bytes};
+use crate::trees::attributes::Precision;
+
+/// More tree nodes than any model has; each costs an operator of its own.
+const MOST: usize = 4096;
+
+/// A tree node.
+pub(crate) struct Slot<'m> {
+    pub node: &'m Node<'m>,
+    /// Its place among the model's tree nodes.
+    pub number: usize,
+    /// What evaluates it here, or why it stays with ONNX Runtime, as a clause.
+    pub evaluator: Result<Arc<Evaluator>, String>,
+}
+
+impl Slot<'_> {
+    /// Gives the node back to ONNX Runtime.
+    pub(crate) fn refuse(&mut self, reason: &str) {
+        if self.evaluator.is_ok() {
+            self.evaluator = Err(reason.to_owned());
+        }
+    }
+
+    /// The node that runs our operator in the place of this one; all that is not the operator or its
+    /// attributes is kept as it is.
+    fn instead(&self) -> Result<Vec<u8>, Fault> {
+        let mut out = Vec::with_capacity(256);
+        for field in wire::fields(self.node.body) {
+            let field = field?;
+            if !matches!(field.number, 4 | 5 | 7) {
+                out.extend_from_slice(field.raw);
+            }
+        }
+        put_bytes(&mut out, 4, operator::name(self.number).as_bytes());
+        put_bytes(&mut out, 7, operator::DOMAIN.as_bytes());
+        Ok(out)
+    }
+}
+
+/// The tree nodes of a model, in the file's order.
+#[derive(Default)]
+pub(crate) struct Slots<'m> {
+    pub slots: Vec<Slot<'m>>,
+}
+
+impl<'m> Slots<'m> {
+    /// Finds the tree nodes of `model` and compiles those that can be; none, where there is a reason
+    /// why all have to `stay`.
+    pub(crate) fn of(model: &'m Model<'m>, stay: Option<&str>) -> Slots<'m> {
+        let has_domain = model
+            .opsets
+            .iter()
+            .any(|(domain, _)| domain == operator::DOMAIN);
+        let stay = match has_domain {
+            true => Some("the model has operators of a domain called mlserve"),
+            false => stay,
+        };
+        let mut slots = Slots::default();
+        match (&model.graph, stay) {
+            (Some(graph), None) => slots.search(graph, &mut Types::default()),
+            (Some(graph), Some(reason)) => slots.pass(graph, reason),
+            (None, _) => {}
+        }
+        for function in &model.functions {
+            slots.pass(
+                function,
+                stay.unwrap_or("it is inside a function of the model"),
+            );
+        }
+        slots
+    }
+
+    /// Tree nodes of the graph and its subgraphs.
+    fn search(&mut self, graph: &'m Graph<'m>, types: &mut Types<'m>) {
+        types.enter(graph);
+        for node in &graph.nodes {
+            for inner in node.attributes.iter().flat_map(|a| &a.graphs) {
+                self.search(inner, types);
+            }
+            if is_tree(node) {
+                let evaluator = match self.slots.len() < MOST {
+                    true => compile(node, types),
+                    false => Err(format!("the model has more than {MOST} ensembles")),
+                };
+                self.push(node, evaluator.map(Arc::new));
+            }
+            types.learn(node);
+        }
+        types.leave();
+    }
+
+    /// Tree nodes that stay where they are.
+    fn pass(&mut self, graph: &'m Graph<'m>, reason: &str) {
+        for node in &graph.nodes {
+            for inner in node.attributes.iter().flat_map(|a| &a.graphs) {
+                self.pass(inner, reason);
+            }
+            if is_tree(node) {
+                self.push(node, Err(reason.to_owned()));
+            }
+        }
+    }
+
+    fn push(&mut self, node: &'m Node<'m>, evaluator: Result<Arc<Evaluator>, String>) {
+        self.slots.push(Slot {
+            node,
+            number: self.slots.len(),
+            evaluator,
+        });
+    }
+
+    /// Gives all nodes back to ONNX Runtime.
+    pub(crate) fn refuse_all(&mut self, reason: &str) {
+        self.slots.iter_mut().for_each(|slot| slot.refuse(reason));
+    }
+
+    /// Whether ONNX Runtime has all of them.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.slots.iter().all(|slot| slot.evaluator.is_err())
+    }
+
+    /// What evaluates nodes here, by their numbers.
+    pub(crate) fn evaluators(&self) -> Vec<(usize, Arc<Evaluator>)> {
+        let evaluator = |slot: &Slot<'_>| Some((slot.number, slot.evaluator.clone().ok()?));
+        self.slots.iter().filter_map(evaluator).collect()
+    }
+
+    /// The slot of `node`, if it is evaluated here. Nodes are told apart by where they are in the
+    /// file.
+    pub(crate) fn slot(&self, node: &Node<'_>) -> Option<&Slot<'m>> {
+        if !is_tree(node) {
+            return None;
+        }
+        let is_it = |slot: &&Slot<'_>| slot.node.body.as_ptr() == node.body.as_ptr();
+        let slot = self.slots.iter().find(is_it)?;
+        slot.evaluator.is_ok().then_some(slot)
+    }
+
+    /// The node in the place of `node`, if that is evaluated here.
+    pub(crate) fn instead(&self, node: &Node<'_>) -> Result<Option<Vec<u8>>, Fault> {
+        self.slot(node).map(Slot::instead).transpose()
+    }
+
+    /// The `OperatorSetIdProto` of our operators.
+    pub(crate) fn opset() -> Vec<u8> {
+        let mut opset = Vec::new();
+        put_bytes(&mut opset, 1, operator::DOMAIN.as_bytes());
+        wire::put_int(&mut opset, 2, 1);
+        opset
+    }
+}
+
+/// Whether the node is one of ONNX-ML's tree ensembles.
+fn is_tree(node: &Node<'_>) -> bool {
+    [
+        "TreeEnsembleClassifier",
+        "TreeEnsembleRegressor",
+        "TreeEnsemble",
+    ]
+    .iter()
+    .any(|op| node.is_ml(op))
+}
+
+fn compile(node: &Node<'_>, types: &Types<'_>) -> Result<Evaluator, String> {
+    let [input] = node.inputs.as_slice() else {
+        return Err(format!("it has {} inputs", node.inputs.len()));
+    };
+    let precision = match types.of(input) {
+        Some(Dtype::Float32) => Precision::Single,
+        Some(Dtype::Float64) => Precision::Double,
+        Some(other) => return Err(format!("its input is {}", other.name())),
+        None => return Err("the type of its input is not known".to_owned()),
+    };
+    let attributes =
+        attributes::read(node, element(precision)).map_err(|refusal| refusal.to_string())?;
+    Evaluator::compile(&attributes)
+}
