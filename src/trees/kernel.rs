@@ -270,12 +270,14 @@ impl<T: Element> Program<T> {
         };
         while !rest.scores.is_empty() {
             let length = rest.scores.len().min(BLOCK * self.targets);
-            let (Some(sums), Some(given)) = (sums.get_mut(..length), given.get_mut(..length)) else {
+            let (Some(sums), Some(given)) = (sums.get_mut(..length), given.get_mut(..length))
+            else {
                 return;
             };
             plain::sums(forest, self.outcome.aggregate(), rows, sums, given);
             let (scores, labels) = rest.next(length, self.targets);
-            self.outcome.finish(sums, Given::Rows(given), scores, labels);
+            self.outcome
+                .finish(sums, Given::Rows(given), scores, labels);
             let used = length / self.targets.max(1) * rows.columns;
             rows.values = rows.values.get(used..).unwrap_or_default();
         }

@@ -9,8 +9,8 @@
 //! model and puts the kernel where the tree nodes were.
 
 pub mod attributes;
-pub mod forest;
 pub mod engine;
+pub mod forest;
 pub mod kernel;
 pub mod outcome;
 pub mod plain;

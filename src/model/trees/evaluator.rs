@@ -208,3 +208,92 @@ impl fmt::Debug for Evaluator {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trees::attributes::{Mode, Numbers, Output, Pair, PairNodes, PairWeights};
+
+    /// One tree: whether column 1 is at most 0.5.
+    fn stump(labels: Output) -> Option<Evaluator> {
+        let pair = Pair {
+            output: labels,
+            aggregate: "SUM".to_owned(),
+            transform: "NONE".to_owned(),
+            base: Numbers::default(),
+            nodes: PairNodes {
+                trees: vec![0; 3],
+                ids: vec![0, 1, 2],
+                features: vec![1, 0, 0],
+                modes: vec![Mode::AtMost, Mode::Leaf, Mode::Leaf],
+                values: Numbers::Singles(vec![0.5, 0.0, 0.0]),
+                yes: vec![1, 0, 0],
+                no: vec![2, 0, 0],
+                missing: Vec::new(),
+            },
+            weights: PairWeights {
+                trees: vec![0, 0],
+                nodes: vec![1, 2],
+                targets: vec![0, 1],
+                values: Numbers::Singles(vec![2.0, 3.0]),
+            },
+        };
+        let attributes = Attributes {
+            precision: Precision::Single,
+            family: Family::Pair(pair),
+        };
+        Evaluator::compile(&attributes).ok()
+    }
+
+    #[test]
+    fn shapes_are_read_as_onnx_runtime_reads_them() {
+        let size = |rows, columns| {
+            Ok(Size {
+                rows,
+                columns,
+                cells: rows * columns,
+            })
+        };
+        let few = |found: usize| {
+            Err(format!(
+                "One path in the graph requests feature 1 but input tensor has {found} features."
+            ))
+        };
+        let flat = || Err("TreeEnsemble only works on 1D, 2D tensors.".to_owned());
+        for (shape, expected) in [
+            (&[3, 2][..], size(3, 2)),
+            (&[0, 7], size(0, 7)),
+            (&[5, 1], few(1)),
+            (&[5, 0], few(0)),
+            // A single axis counts as one column, whatever its length.
+            (&[9], few(1)),
+            (&[], flat()),
+            (&[1, 2, 3], flat()),
+            (&[i64::MAX, 4], Err("the input is too large".to_owned())),
+            (&[-1, 4], Err("a size is negative".to_owned())),
+        ] {
+            let found = stump(Output::Targets(2)).map(|stump| stump.size(shape));
+            assert_eq!(found, Some(expected), "{shape:?}");
+        }
+    }
+
+    #[test]
+    fn labels_that_a_c_string_would_cut_are_not_ours() {
+        let texts = |second: &str| Output::Texts(vec!["no".to_owned(), second.to_owned()]);
+        assert!(stump(texts("yes")).is_some());
+        assert!(stump(texts("y\0s")).is_none());
+    }
+
+    #[test]
+    fn texts_stand_for_the_numbers_of_labels() {
+        // Three, because ONNX Runtime has rules of its own for two.
+        let names = ["low", "high", "none"].map(str::to_owned).to_vec();
+        let values = stump(Output::Texts(names));
+        let rows = ndarray::array![[9.0_f32, 0.5], [9.0, 0.75]].into_dyn();
+        let values = values.and_then(|stump| stump.values(&Tensor::Float32(rows)));
+        let labels = ndarray::array!["low".to_owned(), "high".to_owned()].into_dyn();
+        let scores = ndarray::array![[2.0_f32, 0.0, 0.0], [0.0, 3.0, 0.0]].into_dyn();
+        let expected = [Tensor::String(labels), Tensor::Float32(scores)].map(Value::Tensor);
+        assert_eq!(values, Some(expected.to_vec()));
+    }
+}

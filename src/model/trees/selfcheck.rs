@@ -41,8 +41,17 @@ const BATCHES: [usize; 4] = [1, 7, 64, ROWS];
 /// Holds the ensembles in `slots` against ONNX Runtime and gives back those that differ; returns a
 /// warning for each.
 pub(crate) fn check(runtime: &Runtime, model: &Model<'_>, slots: &mut Slots<'_>) -> Vec<String> {
-    let compiled = slots.evaluators().len();
-    let share = NODES / compiled.max(1);
+    check_by(runtime, model, slots, NODES)
+}
+
+/// [`check`] with about so many `nodes` of trees.
+fn check_by(
+    runtime: &Runtime,
+    model: &Model<'_>,
+    slots: &mut Slots<'_>,
+    nodes: usize,
+) -> Vec<String> {
+    let share = nodes / slots.evaluators().len().max(1);
     let mut warnings = Vec::new();
     let mut samples = Vec::new();
     for slot in &mut slots.slots {
@@ -370,5 +379,92 @@ impl Draw {
         self.0 ^= self.0 >> 27;
         let number = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16;
         number.checked_rem(end).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::runtime::{self, RuntimeChoice};
+
+    /// What is left of the slots of a model of `tests/corpus/trees` after the check, and the
+    /// warnings; before it, `change` may change the attributes that the kernel is made of.
+    fn checked(
+        name: &str,
+        nodes: usize,
+        change: Option<fn(&mut Attributes)>,
+    ) -> Result<(usize, Vec<String>)> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/trees");
+        let path = folder.join(name).with_extension("onnx");
+        let bytes = onnx::open(&path)?;
+        let model = onnx::parsed(&path, &bytes)?;
+        let mut slots = Slots::of(&model, None);
+        for slot in &mut slots.slots {
+            if let Some(change) = change {
+                let attributes = attributes::read(slot.node, 1).map_err(|r| r.to_string());
+                slot.evaluator = attributes.and_then(|mut attributes| {
+                    change(&mut attributes);
+                    Evaluator::compile(&attributes).map(Arc::new)
+                });
+            }
+        }
+        let runtime = runtime::start(&RuntimeChoice::default())?;
+        let warnings = check_by(runtime, &model, &mut slots, nodes);
+        Ok((slots.evaluators().len(), warnings))
+    }
+
+    #[test]
+    fn equal_ensembles_stay_whole_or_cut() -> Result<()> {
+        for name in ["numbers", "texts", "targets", "double", "branches"] {
+            for nodes in [NODES, 40, 1] {
+                let (kept, warnings) = checked(name, nodes, None)?;
+                assert!(kept > 0, "{name}");
+                assert_eq!(warnings, Vec::<String>::new(), "{name}, {nodes}");
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn leaves_of_another_last_bit_give_the_ensemble_back() -> Result<()> {
+        let (kept, warnings) = checked(
+            "numbers",
+            NODES,
+            Some(|attributes| {
+                if let Family::Pair(pair) = &mut attributes.family
+                    && let Numbers::Singles(weights) = &mut pair.weights.values
+                {
+                    weights
+                        .iter_mut()
+                        .for_each(|weight| *weight = weight.next_up());
+                }
+            }),
+        )?;
+        assert_eq!(kept, 0);
+        assert_eq!(
+            warnings,
+            [
+                "a tree ensemble stays with ONNX Runtime: its scores here were not those of ONNX Runtime"
+            ]
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn another_last_bit_of_one_threshold_gives_the_ensemble_back() -> Result<()> {
+        let (kept, _) = checked(
+            "texts",
+            NODES,
+            Some(|attributes| {
+                if let Family::Pair(pair) = &mut attributes.family
+                    && let Numbers::Singles(thresholds) = &mut pair.nodes.values
+                    && let Some(first) = thresholds.first_mut()
+                {
+                    *first = first.next_up();
+                }
+            }),
+        )?;
+        assert_eq!(kept, 0);
+        Ok(())
     }
 }

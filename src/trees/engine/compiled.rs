@@ -107,7 +107,9 @@ impl<T: Real> Compiled<T> {
             first_leaf += tree.nodes.len() / 2 + 1;
         }
         // Whole registers are loaded from the ends of tables.
-        compiled.tables.resize(compiled.tables.len() + 32, T::default());
+        compiled
+            .tables
+            .resize(compiled.tables.len() + 32, T::default());
         compiled.name_node_values();
         match compiled.is_sound() {
             true => Ok(compiled),
