@@ -42,7 +42,7 @@ impl Evaluator {
     /// Why it has to stay with ONNX Runtime, as a clause.
     pub(crate) fn compile(attributes: &Attributes) -> Result<Evaluator, String> {
         let ensemble = read::read(attributes).map_err(|refusal| refusal.to_string())?;
-        let kernel = Kernel::compile(ensemble);
+        let kernel = Kernel::compile(ensemble).map_err(|refusal| refusal.to_string())?;
         if let Labels::Texts(texts) = kernel.labels()
             && texts.iter().any(|text| text.contains('\0'))
         {

@@ -160,7 +160,7 @@ fn check(seed: u64, tally: &mut Tally) {
     let input = encode::input_type(wanted.precision) as i32;
     let found = attributes::read(&node, input).unwrap();
     assert!(same(&found, &wanted), "seed {seed}: {found:?} {wanted:?}");
-    let kernel = read::read(&found).map(Kernel::compile);
+    let kernel = read::read(&found).and_then(Kernel::compile);
     let mut session = session(&model);
     let end = match (&kernel, &session) {
         (Ok(_), Ok(_)) => "equal".to_owned(),

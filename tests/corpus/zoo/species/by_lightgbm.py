@@ -27,6 +27,15 @@ def regressor(*args, **options):
     return trained(lightgbm.LGBMRegressor, *args, **options)
 
 
+def by_category(table):
+    """A target that hangs on the codes of two columns, so that trees branch on sets of them."""
+    return table.score + 2 * np.sin(3 * table.records[:, 12]) + 2 * np.sin(5 * table.records[:, 13])
+
+
+# So that few records suffice for a set of codes.
+CODED = {"categories": CATEGORIES, "min_data_per_group": 5, "cat_smooth": 1}
+
+
 def converted(model, **options):
     wanted = [("input", FloatTensorType([None, COLUMNS]))]
     options = {"zipmap": False} | options if hasattr(model, "classes_") else options
@@ -66,15 +75,13 @@ def lightgbm_regression(table):
 @small
 def lightgbm_categories(table):
     """columns that are categories: chains of BRANCH_EQ"""
-    options = {"categories": CATEGORIES, "min_data_per_group": 5, "cat_smooth": 1}
-    return Specimen(converted(classifier(table.records, table.is_good, 8, 10, **options)))
+    return Specimen(converted(classifier(table.records, (by_category(table) > 0).astype(np.int64), 8, 10, **CODED)))
 
 
 @small
 def lightgbm_categories_gaps(table):
     """categories and gaps together"""
-    options = {"categories": CATEGORIES, "min_data_per_group": 5, "cat_smooth": 1}
-    return Specimen(converted(regressor(table.gaps, table.score, 6, 10, **options)), "credit_gaps")
+    return Specimen(converted(regressor(table.gaps, by_category(table), 6, 10, **CODED)), "credit_gaps")
 
 
 @small
@@ -125,8 +132,7 @@ def joint_double(table):
 @small
 def joint_members(table):
     """TreeEnsemble of ai.onnx.ml 5: categories as sets, BRANCH_MEMBER"""
-    options = {"categories": CATEGORIES, "min_data_per_group": 5, "cat_smooth": 1}
-    return Specimen(joint(regressor(table.records, table.score, 10, 15, **options), np.float32))
+    return Specimen(joint(regressor(table.records, by_category(table), 10, 15, **CODED), np.float32))
 
 
 @bench("lightgbm 100 x 31")
