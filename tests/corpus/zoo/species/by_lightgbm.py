@@ -131,8 +131,15 @@ def joint_double(table):
 
 @small
 def joint_members(table):
-    """TreeEnsemble of ai.onnx.ml 5: categories as sets, BRANCH_MEMBER"""
-    return Specimen(joint(regressor(table.records, by_category(table), 10, 15, **CODED), np.float32))
+    """TreeEnsemble of ai.onnx.ml 5: categories as sets of small numbers, BRANCH_MEMBER"""
+    few = {"categories": CATEGORIES[:3]}
+    return Specimen(joint(regressor(table.records, by_category(table), 10, 15, **CODED | few), np.float32))
+
+
+@small
+def joint_large_members(table):
+    """the same with sets of numbers beyond 30, which ONNX Runtime cuts records to whole numbers for"""
+    return Specimen(joint(regressor(table.records, by_category(table), 4, 8, **CODED), np.float32))
 
 
 @bench("lightgbm 100 x 31")
