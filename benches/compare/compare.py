@@ -279,8 +279,8 @@ def fingerprint(path):
 
 def versions(given, build):
     own = subprocess.run([given.mlserve, "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
-    own = [name for model in given.models for name in OWN.get(model, []) if name in given.own]
-    packages = ["onnxruntime", "numpy", *(name.split("_")[0] for name in given.rivals), *own]
+    predictors = [name for model in given.models for name in OWN.get(model, []) if name in given.own]
+    packages = ["onnxruntime", "numpy", *(name.split("_")[0] for name in given.rivals), *predictors]
     python = f"Python {platform.python_version()}"
     return ", ".join([f"{own} (SHA-256 {build}...)", python, *(f"{name} {importlib.metadata.version(name)}" for name in packages)])
 
