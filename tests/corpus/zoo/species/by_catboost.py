@@ -6,7 +6,7 @@ from catboost import CatBoostClassifier, CatBoostRegressor  # noqa: E402
 
 
 def trained(kind, records, target, trees, depth, **options):
-    settings = {"random_seed": 0, "thread_count": 2, "verbose": 0, "allow_writing_files": False}
+    settings = {"random_seed": 0, "thread_count": 1, "verbose": 0, "allow_writing_files": False}
     model = kind(iterations=trees, depth=depth, **settings, **options).fit(records, target)
     return written(lambda path: model.save_model(path, format="onnx"))
 

@@ -12,7 +12,7 @@ from onnxmltools.convert.common.data_types import FloatTensorType
 
 
 def trained(kind, records, target, trees, leaves, **options):
-    settings = {"verbose": -1, "n_jobs": 2, "random_state": 0, "deterministic": True, "force_row_wise": True}
+    settings = {"verbose": -1, "n_jobs": 1, "random_state": 0, "deterministic": True, "force_row_wise": True}
     categories = options.pop("categories", None)
     model = kind(n_estimators=trees, num_leaves=leaves, **settings, **options)
     fit = {} if categories is None else {"categorical_feature": categories}

@@ -9,7 +9,7 @@ from onnxmltools.convert.common.data_types import FloatTensorType
 
 
 def converted(kind, records, target, trees, depth, **options):
-    model = kind(n_estimators=trees, max_depth=depth, n_jobs=2, random_state=0, **options).fit(records, target)
+    model = kind(n_estimators=trees, max_depth=depth, n_jobs=1, random_state=0, **options).fit(records, target)
     wanted = [("input", FloatTensorType([None, COLUMNS]))]
     return settled(convert_xgboost(model, initial_types=wanted, target_opset=15))
 
