@@ -25,6 +25,7 @@
 //! | [`predict`] | the command: input, text, score, output; tables; what is told of a run |
 //! | [`inspect`] | the command: text, JSON, check, examples |
 //! | [`cli`] | the clap types: help, man pages, completions |
+//! | [`allocator`] | how freed memory is kept, set once by `main` |
 //!
 //! Imports go one way, down, which `tests/it/layers.rs` checks:
 //!
@@ -33,6 +34,7 @@
 //!                 (cli)
 //! ```
 
+pub mod allocator;
 pub mod batch;
 pub mod cli;
 pub mod error;

@@ -8,7 +8,7 @@ use clap::Parser;
 use mlserve::cli::{Cli, Command};
 use mlserve::error::{Error, Result};
 use mlserve::model::runtime;
-use mlserve::{inspect, predict};
+use mlserve::{allocator, inspect, predict};
 
 fn main() -> ExitCode {
     runtime::disable_telemetry();
@@ -24,7 +24,10 @@ fn main() -> ExitCode {
 
 fn dispatch(cli: &Cli) -> Result<()> {
     match &cli.command {
-        Some(Command::Predict(args)) => predict::run(args),
+        Some(Command::Predict(args)) => {
+            allocator::share_freed_memory();
+            predict::run(args)
+        }
         Some(Command::Inspect(args)) => inspect::run(args),
         // Nothing but a command, --licenses, --help and --version gets through the parser.
         None => print_licenses(),

@@ -18,8 +18,7 @@ pub struct CsvStyle {
 
 /// Appends `cell` to `out`, quoted if it has to be.
 pub fn csv_cell(out: &mut Vec<u8>, cell: &[u8], delimiter: u8) {
-    let special = |byte: &u8| *byte == delimiter || matches!(byte, b'"' | b'\n' | b'\r');
-    if !cell.iter().any(special) {
+    if !needs_quotes(cell, delimiter) {
         out.extend_from_slice(cell);
         return;
     }
@@ -31,6 +30,19 @@ pub fn csv_cell(out: &mut Vec<u8>, cell: &[u8], delimiter: u8) {
         }
     }
     out.push(b'"');
+}
+
+/// Quotes the cell that `out` holds from `start` on, if it has to be.
+pub fn quote_from(out: &mut Vec<u8>, start: usize, delimiter: u8) {
+    if needs_quotes(out.get(start..).unwrap_or_default(), delimiter) {
+        let cell = out.split_off(start);
+        csv_cell(out, &cell, delimiter);
+    }
+}
+
+fn needs_quotes(cell: &[u8], delimiter: u8) -> bool {
+    let special = |byte: &u8| *byte == delimiter || matches!(byte, b'"' | b'\n' | b'\r');
+    cell.iter().any(special)
 }
 
 /// Appends `text` to `out` as a JSON string literal.

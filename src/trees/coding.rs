@@ -65,7 +65,10 @@ impl<T: Real> Buckets<T> {
     fn of(part: &[T]) -> Option<Box<Buckets<T>>> {
         let finite = part.iter().copied().filter(|t| t.double().is_finite());
         let (low, high) = finite.fold((T::INFINITY, -T::INFINITY), |(low, high), t| {
-            (if t < low { t } else { low }, if t > high { t } else { high })
+            (
+                if t < low { t } else { low },
+                if t > high { t } else { high },
+            )
         });
         let scale = T::of_double((BUCKETS - 2) as f64) / (high + -low);
         if !(scale.double().is_finite() && scale > T::default()) {
@@ -312,7 +315,9 @@ mod tests {
     fn buckets_find_the_same_ranks() {
         let mut state = 7_u64;
         let mut random = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
             (state >> 40) as f32 / 1000.0 - 8000.0
         };
         for length in 2..=PART {
@@ -325,7 +330,14 @@ mod tests {
                 continue;
             };
             let near = part.iter().flat_map(|t| [*t, t.next_up(), t.next_down()]);
-            let odd = [f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN, 0.0, f32::NAN];
+            let odd = [
+                f32::INFINITY,
+                f32::NEG_INFINITY,
+                f32::MAX,
+                f32::MIN,
+                0.0,
+                f32::NAN,
+            ];
             for value in near.chain(odd) {
                 let lower = usize::from(buckets.lower[buckets.bucket(value)]);
                 let alike = &buckets.sorted[lower..lower + buckets.alike];

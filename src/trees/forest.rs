@@ -187,7 +187,7 @@ impl<T: Real> Forest<T> {
         if forest.weights.iter().any(|w| w.target as usize >= targets) {
             return Err(NotAForest("a leaf gives to a target that is not there"));
         }
-        let unsorted = |set: &Vec<T>| !set.is_sorted() || set.iter().any(|value| value != value);
+        let unsorted = |set: &Vec<T>| !set.is_sorted() || set.iter().any(|value| value.is_nan());
         if forest.sets.iter().any(unsorted) {
             return Err(NotAForest("a set of values is not sorted"));
         }
@@ -230,9 +230,7 @@ impl<T: Real> Forest<T> {
 
     fn check_test(&self, branch: &Branch<T>) -> Result<(), NotAForest> {
         match branch.test {
-            Test::AtMost(threshold) if threshold != threshold => {
-                Err(NotAForest("a threshold is NaN"))
-            }
+            Test::AtMost(threshold) if threshold.is_nan() => Err(NotAForest("a threshold is NaN")),
             Test::In(set) if set as usize >= self.sets.len() => {
                 Err(NotAForest("a set of values is not there"))
             }

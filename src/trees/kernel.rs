@@ -184,6 +184,9 @@ impl<T: Element> Program<T> {
         let Parts { forest, outcome } = parts;
         let (features, targets) = (forest.features(), forest.targets());
         let way = match processor {
+            Some(processor) if !processor.is_here() => {
+                return Err(Refusal::new("this machine lacks the instructions"));
+            }
             Some(processor) => Way::Engine {
                 compiled: Box::new(Compiled::of(&forest, outcome.aggregate())?),
                 processor,

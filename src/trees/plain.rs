@@ -68,9 +68,8 @@ fn next<T: Real>(forest: &Forest<T>, branch: &Branch<T>, row: &[T]) -> u32 {
         .get(branch.feature as usize)
         .copied()
         .unwrap_or_default();
-    let is_nan = value.partial_cmp(&value).is_none();
     let yes = match branch.test {
-        _ if is_nan => branch.missing,
+        _ if value.is_nan() => branch.missing,
         Test::AtMost(threshold) => value <= threshold,
         Test::In(set) => is_in(forest.sets().get(set as usize), value),
     };

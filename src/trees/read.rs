@@ -17,6 +17,8 @@ mod lists;
 mod nodes;
 mod pair;
 mod sets;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::fmt;

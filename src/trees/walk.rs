@@ -104,7 +104,8 @@ impl<T: Real> WalkNode<T> {
         let feature = feature.filter(|feature| feature & MISSING == 0);
         Ok(WalkNode {
             threshold,
-            feature: feature.ok_or("a tree of more than 256 leaves asks for a feature beyond 32,767")?
+            feature: feature
+                .ok_or("a tree of more than 256 leaves asks for a feature beyond 32,767")?
                 | if branch.missing { MISSING } else { 0 },
             skip: u16::try_from((branch.yes as usize).saturating_sub(place))
                 .map_err(|_| "a tree is wider than 65,535 nodes")?,

@@ -7,6 +7,8 @@
 
 mod list;
 mod tensor;
+#[cfg(test)]
+mod tests;
 
 use crate::model::proto::{Attribute, Node};
 use crate::trees::attributes::{

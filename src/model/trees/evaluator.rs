@@ -215,7 +215,7 @@ mod tests {
     use crate::trees::attributes::{Mode, Numbers, Output, Pair, PairNodes, PairWeights};
 
     /// One tree: whether column 1 is at most 0.5.
-    fn stump(labels: Output) -> Option<Evaluator> {
+    fn stump(labels: Output) -> Result<Evaluator, String> {
         let pair = Pair {
             output: labels,
             aggregate: "SUM".to_owned(),
@@ -232,17 +232,17 @@ mod tests {
                 missing: Vec::new(),
             },
             weights: PairWeights {
-                trees: vec![0, 0],
-                nodes: vec![1, 2],
-                targets: vec![0, 1],
-                values: Numbers::Singles(vec![2.0, 3.0]),
+                trees: vec![0; 4],
+                nodes: vec![1, 1, 2, 2],
+                targets: vec![0, 1, 0, 1],
+                values: Numbers::Singles(vec![2.0, 1.0, 0.5, 3.0]),
             },
         };
         let attributes = Attributes {
             precision: Precision::Single,
             family: Family::Pair(pair),
         };
-        Evaluator::compile(&attributes).ok()
+        Evaluator::compile(&attributes)
     }
 
     #[test]
@@ -273,15 +273,17 @@ mod tests {
             (&[-1, 4], Err("a size is negative".to_owned())),
         ] {
             let found = stump(Output::Targets(2)).map(|stump| stump.size(shape));
-            assert_eq!(found, Some(expected), "{shape:?}");
+            assert_eq!(found, Ok(expected), "{shape:?}");
         }
     }
 
     #[test]
     fn labels_that_a_c_string_would_cut_are_not_ours() {
         let texts = |second: &str| Output::Texts(vec!["no".to_owned(), second.to_owned()]);
-        assert!(stump(texts("yes")).is_some());
-        assert!(stump(texts("y\0s")).is_none());
+        let refused = |second| stump(texts(second)).err();
+        assert_eq!(refused("yes"), None);
+        let reason = "a class label has a NUL character".to_owned();
+        assert_eq!(refused("y\0s"), Some(reason));
     }
 
     #[test]
@@ -290,10 +292,10 @@ mod tests {
         let names = ["low", "high", "none"].map(str::to_owned).to_vec();
         let values = stump(Output::Texts(names));
         let rows = ndarray::array![[9.0_f32, 0.5], [9.0, 0.75]].into_dyn();
-        let values = values.and_then(|stump| stump.values(&Tensor::Float32(rows)));
+        let values = values.map(|stump| stump.values(&Tensor::Float32(rows)));
         let labels = ndarray::array!["low".to_owned(), "high".to_owned()].into_dyn();
-        let scores = ndarray::array![[2.0_f32, 0.0, 0.0], [0.0, 3.0, 0.0]].into_dyn();
+        let scores = ndarray::array![[2.0_f32, 1.0, 0.0], [0.5, 3.0, 0.0]].into_dyn();
         let expected = [Tensor::String(labels), Tensor::Float32(scores)].map(Value::Tensor);
-        assert_eq!(values, Some(expected.to_vec()));
+        assert_eq!(values, Ok(Some(expected.to_vec())));
     }
 }

@@ -21,6 +21,12 @@ use crate::error::{Error, Result};
 /// Bytes that a block's columns should stay below, whatever rows were asked for.
 const MOST_BLOCK_BYTES: u64 = 16 * 1024 * 1024;
 
+/// Bytes that suffice for a block of more than a few rows: each worker has two and more on their way.
+const GOOD_BLOCK_BYTES: u64 = 2 * 1024 * 1024;
+
+/// Rows that a block is not halved below for less memory alone.
+const FEW_ROWS: u64 = 1024;
+
 /// An open source whose columns are known.
 pub struct Reader {
     /// What errors call it.
@@ -106,11 +112,14 @@ impl Reader {
             let source = match container {
                 Container::Parquet => Source::Parquet(ParquetFile::open(path, name)?),
                 Container::IpcFile => Source::File(IpcFile::open(path, name)?),
-                Container::IpcStream => {
-                    let file = std::fs::File::open(path);
-                    let file = file.map_err(|error| Error::io(name, &error))?;
-                    Source::Stream(IpcStream::open(Box::new(file), name)?)
-                }
+                Container::IpcStream => match IpcFile::of_stream(path, name) {
+                    Some(file) => Source::File(file),
+                    None => {
+                        let file = std::fs::File::open(path);
+                        let file = file.map_err(|error| Error::io(name, &error))?;
+                        Source::Stream(IpcStream::open(Box::new(file), name)?)
+                    }
+                },
             };
             Ok(Reader::new(source, container, name))
         })
@@ -259,13 +268,19 @@ impl Reader {
         let segment_rows = self.segments.get(index).copied().unwrap_or_default();
         let bytes = match &self.source {
             Source::Parquet(file) => file.bytes(index, &self.roots).1,
+            Source::File(file) if file.is_by_columns(index) => file.bytes(index),
             // A record batch is in memory as a whole, and its slices share it.
             Source::File(_) | Source::Stream(_) => 0,
         };
         let row_bytes = (bytes / segment_rows.max(1)).max(1);
-        let most = usize::try_from(MOST_BLOCK_BYTES / row_bytes).unwrap_or(usize::MAX);
-        let rows = rows.min(most.max(1));
-        ((rows / unit).max(1) * unit) as u64
+        // Halves of what was asked for stay whole batches the longest.
+        let mut rows = rows as u64;
+        while rows > FEW_ROWS && rows.saturating_mul(row_bytes) > GOOD_BLOCK_BYTES {
+            rows = rows.div_ceil(2);
+        }
+        rows = rows.min(MOST_BLOCK_BYTES / row_bytes).max(1);
+        let unit = unit as u64;
+        (rows / unit).max(1) * unit
     }
 
     /// The next block, undecoded but for streams; `None` at the end.
@@ -322,9 +337,9 @@ impl Reader {
         self.at.segment += 1;
         let skip = self.at.pass(rows);
         let batch_rows = self.batch_rows(index);
-        let (opening, bytes) = self.opening(index, skip, batch_rows);
+        let (openings, bytes) = self.openings(index, skip, batch_rows);
         self.at.open = Some(Open::Shared {
-            segment: Arc::new(Segment::new(opening)),
+            segment: Arc::new(Segment::new(openings)),
             next: 0,
             batch_rows,
             rest: rows - skip,
@@ -333,18 +348,18 @@ impl Reader {
         Ok(true)
     }
 
-    fn opening(&self, index: usize, skip: u64, batch_rows: u64) -> (Opening, u64) {
-        let batch_rows = usize::try_from(batch_rows).unwrap_or(usize::MAX);
+    fn openings(&self, index: usize, skip: u64, batch_rows: u64) -> (Vec<Opening>, u64) {
         match &self.source {
             Source::Parquet(file) => (
-                file.opening(index, skip, batch_rows, &self.roots),
+                file.openings(index, skip, batch_rows, &self.roots),
                 file.bytes(index, &self.roots).0,
             ),
-            Source::File(file) => (
-                file.opening(index, skip, batch_rows, &self.roots),
-                file.bytes(index),
-            ),
-            Source::Stream(_) => (Box::new(|| Ok(Box::new(std::iter::empty()))), 0),
+            Source::File(file) => {
+                let batch_rows = usize::try_from(batch_rows).unwrap_or(usize::MAX);
+                let openings = file.openings(index, skip, batch_rows, &self.roots);
+                (openings, file.bytes(index))
+            }
+            Source::Stream(_) => (Vec::new(), 0),
         }
     }
 }

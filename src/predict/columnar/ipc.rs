@@ -7,10 +7,11 @@ use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
 use arrow_ipc::convert::try_fb_to_schema;
 use arrow_ipc::reader::{FileDecoder, read_footer_length};
-use arrow_ipc::{Block, Message, root_as_footer, root_as_message};
+use arrow_ipc::{Block, Message, MessageHeader, MetadataVersion, root_as_footer, root_as_message};
 use arrow_schema::SchemaRef;
 
-use super::segment::Opening;
+use super::ipc_columns::{Body, Column, is_known};
+use super::segment::{Batches, Opening};
 use super::{Container, damaged};
 use crate::error::{Error, Result};
 use crate::predict::input::disk::Disk;
@@ -21,9 +22,15 @@ pub(super) struct IpcFile {
     disk: Disk,
     decoder: Arc<FileDecoder>,
     schema: SchemaRef,
+    version: MetadataVersion,
+    dictionaries: Arc<[Block]>,
     batches: Arc<[(Block, u64)]>,
     name: Arc<str>,
+    container: Container,
 }
+
+/// Bytes of a record batch that is read as a whole; a larger one is read by columns.
+const MOST_WHOLE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// What messages start with.
 pub(super) const MARK: [u8; 4] = [0xff; 4];
@@ -45,26 +52,51 @@ impl IpcFile {
             return Err(wrong("it has the other byte order".to_owned()));
         }
         let schema = Arc::new(try_fb_to_schema(schema).map_err(|error| wrong(error.to_string()))?);
-        let mut decoder = FileDecoder::new(Arc::clone(&schema), footer.version());
-        for block in footer.dictionaries().iter().flatten() {
-            let buffer = read(&disk, block).map_err(wrong)?;
-            decoder
-                .read_dictionary(block, &buffer)
-                .map_err(|error| wrong(error.to_string()))?;
-        }
-        let blocks = footer.recordBatches();
-        let batches = blocks
-            .iter()
-            .flatten()
-            .map(|block| Ok((*block, rows(&disk, block)?)));
-        Ok(IpcFile {
-            batches: batches
-                .collect::<std::result::Result<_, String>>()
-                .map_err(wrong)?,
-            disk,
-            decoder: Arc::new(decoder),
+        let found = Found {
             schema,
+            version: footer.version(),
+            dictionaries: footer.dictionaries().iter().flatten().copied().collect(),
+            batches: footer.recordBatches().iter().flatten().copied().collect(),
+        };
+        IpcFile::with(disk, found, name, Container::IpcFile)
+    }
+
+    /// Opens a stream that lies in a file by going from message to message; `None` where that does
+    /// not do: it is damaged, or its dictionaries change on the way.
+    pub(super) fn of_stream(path: &Path, name: &str) -> Option<IpcFile> {
+        let disk = Disk::open(path).ok()?;
+        let found = Found::in_stream(&disk)?;
+        IpcFile::with(disk, found, name, Container::IpcStream).ok()
+    }
+
+    fn with(disk: Disk, found: Found, name: &str, container: Container) -> Result<IpcFile> {
+        let wrong = |text: String| damaged(name, container, text);
+        let rows = |block: &Block| Ok((*block, rows(&disk, block)?));
+        let batches: std::result::Result<_, String> = found.batches.iter().map(rows).collect();
+        let mut file = IpcFile {
+            decoder: Arc::new(FileDecoder::new(Arc::clone(&found.schema), found.version)),
+            batches: batches.map_err(wrong)?,
+            schema: found.schema,
+            version: found.version,
+            dictionaries: found.dictionaries.into(),
+            disk,
             name: name.into(),
+            container,
+        };
+        file.decoder = Arc::new(file.decoder_of(None).map_err(wrong)?);
+        Ok(file)
+    }
+
+    /// What decodes record batches, or the column `root` of them.
+    fn decoder_of(&self, root: Option<usize>) -> std::result::Result<FileDecoder, String> {
+        let mut decoder = FileDecoder::new(Arc::clone(&self.schema), self.version);
+        for block in self.dictionaries.iter() {
+            let read = decoder.read_dictionary(block, &read(&self.disk, block)?);
+            read.map_err(|error| error.to_string())?;
+        }
+        Ok(match root {
+            Some(root) => decoder.with_projection(vec![root]),
+            None => decoder,
         })
     }
 
@@ -89,33 +121,219 @@ impl IpcFile {
         })
     }
 
+    /// Whether record batch `index` is read by columns, in which case its rows cost memory only as
+    /// they come.
+    pub(super) fn is_by_columns(&self, index: usize) -> bool {
+        let fields = self.schema.fields();
+        self.bytes(index) > MOST_WHOLE_BYTES
+            && fields
+                .iter()
+                .all(|field| is_known(field.data_type(), self.version))
+    }
+
     /// How the rows of record batch `index` from `skip` on are decoded, `batch_rows` at a time.
-    pub(super) fn opening(
+    pub(super) fn openings(
         &self,
         index: usize,
         skip: u64,
         batch_rows: usize,
         roots: &[usize],
-    ) -> Opening {
-        let file = self.clone();
-        let roots = roots.to_vec();
-        Box::new(move || {
-            let wrong = |text: String| damaged(&file.name, Container::IpcFile, text);
-            let (block, _) = file
-                .batches
-                .get(index)
-                .ok_or_else(|| wrong("a record batch is gone".to_owned()))?;
-            let buffer = read(&file.disk, block).map_err(wrong)?;
-            let batch = file
-                .decoder
-                .read_record_batch(block, &buffer)
-                .and_then(|batch| batch.map(|batch| batch.project(&roots)).transpose())
-                .map_err(|error| wrong(error.to_string()))?;
-            let batch = batch.ok_or_else(|| wrong("a record batch is empty".to_owned()))?;
-            let skip = usize::try_from(skip).unwrap_or(usize::MAX);
-            Ok(Box::new(slices(batch, skip, batch_rows).map(Ok)))
-        })
+    ) -> Vec<Opening> {
+        let opening = |roots: &[usize], open: fn(&IpcFile, &Wanted) -> Opened| -> Opening {
+            let file = self.clone();
+            let wanted = Wanted {
+                index,
+                skip: usize::try_from(skip).unwrap_or(usize::MAX),
+                batch_rows,
+                roots: roots.to_vec(),
+            };
+            Box::new(move || {
+                open(&file, &wanted).map_err(|text| damaged(&file.name, file.container, text))
+            })
+        };
+        if self.is_by_columns(index) && !roots.is_empty() {
+            let columns = roots.chunks(1);
+            columns
+                .map(|root| opening(root, IpcFile::open_column))
+                .collect()
+        } else {
+            vec![opening(roots, IpcFile::open_whole)]
+        }
     }
+
+    fn block(&self, index: usize) -> std::result::Result<(&Block, u64), String> {
+        let batch = self.batches.get(index).ok_or("a record batch is gone")?;
+        Ok((&batch.0, batch.1))
+    }
+
+    fn open_whole(&self, wanted: &Wanted) -> Opened {
+        let (block, _) = self.block(wanted.index)?;
+        let buffer = read(&self.disk, block)?;
+        let batch = decode(&self.decoder, block, &buffer)?;
+        let batch = batch.project(&wanted.roots);
+        let batch = batch.map_err(|error| error.to_string())?;
+        Ok(Box::new(
+            slices(batch, wanted.skip, wanted.batch_rows).map(Ok),
+        ))
+    }
+
+    /// One column alone.
+    fn open_column(&self, wanted: &Wanted) -> Opened {
+        let root = wanted.roots.first().copied().unwrap_or_default();
+        let (block, rows) = self.block(wanted.index)?;
+        let (start, metadata) = place(block)?;
+        let head = self.disk.bytes(start, metadata);
+        let head = head.map_err(|error| error.to_string())?;
+        let message = message(&head)?;
+        let (body, length) = (start + metadata as u64, self.bytes(wanted.index));
+        if body
+            .checked_add(length)
+            .is_none_or(|end| end > self.disk.length())
+        {
+            return Err("a record batch lies beyond its end".to_owned());
+        }
+        let body = Body {
+            disk: &self.disk,
+            start: body,
+            length,
+            header: message
+                .header_as_record_batch()
+                .ok_or("a block that is no record batch")?,
+            version: self.version,
+        };
+        let shares = body.shares(self.schema.fields());
+        let shares = shares.ok_or("a record batch with too few buffers")?;
+        let fields = self.schema.fields();
+        let (field, share) = fields.get(root).zip(shares.get(root)).ok_or("no column")?;
+        if let Some(column) = body.column(field, share)? {
+            let rows = usize::try_from(rows).map_err(|_| "more rows than memory")?;
+            return self.batches_of(column, rows, wanted);
+        }
+        // Of its buffers alone the bytes are read; the rest stays zeros that take no memory.
+        let length = usize::try_from(body.length).map_err(|_| "a block of no size")?;
+        let mut bytes = vec![0; metadata.checked_add(length).ok_or("a block of no size")?];
+        let mut copy = |bytes_start: u64, length: usize| {
+            let from = usize::try_from(bytes_start - start).map_err(|_| "a block of no size")?;
+            let read = self.disk.bytes(bytes_start, length);
+            let read = read.map_err(|error| error.to_string())?;
+            let target = bytes.get_mut(from..from.saturating_add(length));
+            target
+                .ok_or("a buffer lies outside of its record batch")?
+                .copy_from_slice(&read);
+            Ok::<(), String>(())
+        };
+        copy(start, metadata)?;
+        for buffer in share.buffers.clone() {
+            let place = body.place(buffer)?;
+            let length = usize::try_from(place.end - place.start);
+            copy(place.start, length.map_err(|_| "a buffer of no size")?)?;
+        }
+        check(message, bytes.get(metadata..).unwrap_or_default())?;
+        let decoder = self.decoder_of(Some(root))?;
+        let batch = decode(&decoder, block, &bytes.into())?;
+        Ok(Box::new(
+            slices(batch, wanted.skip, wanted.batch_rows).map(Ok),
+        ))
+    }
+
+    /// The rows of `column` behind those to be skipped.
+    fn batches_of(&self, mut column: Column, rows: usize, wanted: &Wanted) -> Opened {
+        let batch_rows = wanted.batch_rows.max(1);
+        let mut skip = wanted.skip.min(rows);
+        let mut rest = rows - skip;
+        while skip > 0 {
+            let part = skip.min(batch_rows);
+            column.read(part)?;
+            skip -= part;
+        }
+        let (name, container) = (Arc::clone(&self.name), self.container);
+        Ok(Box::new(std::iter::from_fn(move || {
+            let rows = rest.min(batch_rows);
+            rest -= rows;
+            let read = (rows > 0).then(|| column.read(rows));
+            read.map(|read| read.map_err(|text| damaged(&name, container, text)))
+        })))
+    }
+}
+
+type Opened = std::result::Result<Batches, String>;
+
+/// Which rows and columns of a record batch are wanted.
+struct Wanted {
+    index: usize,
+    skip: usize,
+    batch_rows: usize,
+    roots: Vec<usize>,
+}
+
+/// What a file holds, as its footer or its messages say.
+struct Found {
+    schema: SchemaRef,
+    version: MetadataVersion,
+    dictionaries: Vec<Block>,
+    batches: Vec<Block>,
+}
+
+impl Found {
+    /// Goes from message to message of a stream.
+    fn in_stream(disk: &Disk) -> Option<Found> {
+        let mut found: Option<Found> = None;
+        let mut start = 0;
+        while start < disk.length() {
+            let prefix = disk.bytes(start, 4).ok()?;
+            let (prefix, before) = if prefix == MARK {
+                (disk.bytes(start + 4, 4).ok()?, 8)
+            } else {
+                (prefix, 4)
+            };
+            let length = i32::from_le_bytes(*prefix.first_chunk()?);
+            if length == 0 {
+                break;
+            }
+            let metadata = before + usize::try_from(length).ok()?;
+            let head = disk.bytes(start, metadata).ok()?;
+            let message = message(&head).ok()?;
+            let body = message.bodyLength();
+            let block = Block::new(
+                i64::try_from(start).ok()?,
+                i32::try_from(metadata).ok()?,
+                body,
+            );
+            start = start.checked_add(metadata as u64)?;
+            start = start.checked_add(u64::try_from(body).ok()?)?;
+            match (&mut found, message.header_type()) {
+                (None, MessageHeader::Schema) => {
+                    let schema = message.header_as_schema()?;
+                    schema
+                        .endianness()
+                        .equals_to_target_endianness()
+                        .then_some(())?;
+                    found = Some(Found {
+                        schema: Arc::new(try_fb_to_schema(schema).ok()?),
+                        version: message.version(),
+                        dictionaries: Vec::new(),
+                        batches: Vec::new(),
+                    });
+                }
+                (Some(found), MessageHeader::RecordBatch) => found.batches.push(block),
+                (Some(found), MessageHeader::DictionaryBatch) if found.batches.is_empty() => {
+                    found.dictionaries.push(block);
+                }
+                _ => return None,
+            }
+        }
+        found.filter(|_| start <= disk.length())
+    }
+}
+
+fn decode(
+    decoder: &FileDecoder,
+    block: &Block,
+    buffer: &Buffer,
+) -> std::result::Result<RecordBatch, String> {
+    let batch = decoder.read_record_batch(block, buffer);
+    let batch = batch.map_err(|error| error.to_string())?;
+    batch.ok_or_else(|| "a record batch is empty".to_owned())
 }
 
 /// The rows of `batch` from `skip` on, at most `most` at a time; nothing is copied.

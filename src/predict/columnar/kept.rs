@@ -17,7 +17,7 @@ use arrow_cast::display::ArrayFormatter;
 use arrow_schema::DataType;
 
 use super::view::{self, FORMAT, flat};
-use crate::batch::write::{csv_cell, json_string};
+use crate::batch::write::{json_string, quote_from};
 
 /// The kept columns of a block, ready to be written row by row.
 pub struct Cells {
@@ -40,15 +40,14 @@ impl Cells {
 
     /// Appends the cells of `row`, with the delimiter between them.
     pub fn csv(&self, out: &mut Vec<u8>, row: usize, delimiter: u8) {
-        let mut raw = Vec::new();
         for (position, (_, text)) in self.columns.iter().enumerate() {
             if position > 0 {
                 out.push(delimiter);
             }
             if text.is_there(row) {
-                raw.clear();
-                (text.write)(&mut raw, row);
-                csv_cell(out, &raw, delimiter);
+                let start = out.len();
+                (text.write)(out, row);
+                quote_from(out, start, delimiter);
             }
         }
     }

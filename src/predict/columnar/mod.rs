@@ -9,10 +9,13 @@
 mod disk;
 pub mod input;
 mod ipc;
+mod ipc_columns;
 mod kept;
 pub mod output;
 
+mod pages;
 mod parquet_file;
+mod row_group;
 mod segment;
 mod stream;
 mod types;

@@ -1,17 +1,14 @@
-//! A Parquet file: its schema, its row groups, and how a row group is decoded.
+//! A Parquet file: its schema, its row groups, and where its row groups lie.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
-    RowSelector,
-};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
 
+use super::row_group::{Limits, RowGroup};
 use super::segment::Opening;
 use super::{Container, damaged};
 use crate::error::{Error, Result};
@@ -20,9 +17,9 @@ use crate::predict::input::disk::Disk;
 /// An open Parquet file; clones share it.
 #[derive(Clone)]
 pub(super) struct ParquetFile {
-    disk: Disk,
-    metadata: ArrowReaderMetadata,
-    name: Arc<str>,
+    pub(super) disk: Disk,
+    pub(super) metadata: ArrowReaderMetadata,
+    pub(super) name: Arc<str>,
 }
 
 impl ParquetFile {
@@ -75,41 +72,23 @@ impl ParquetFile {
     }
 
     /// How the rows of row group `index` from `skip` on are decoded, `batch_rows` at a time.
-    pub(super) fn opening(
+    pub(super) fn openings(
         &self,
         index: usize,
         skip: u64,
-        batch_rows: usize,
+        batch_rows: u64,
         roots: &[usize],
-    ) -> Opening {
-        let file = self.clone();
-        let roots = roots.to_vec();
-        Box::new(move || {
-            let rows = file.rows().get(index).copied().unwrap_or_default();
-            let schema = file.metadata.metadata().file_metadata().schema_descr();
-            let mask = ProjectionMask::roots(schema, roots);
-            let name = Arc::clone(&file.name);
-            let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(
-                file.disk,
-                file.metadata.clone(),
-            )
-            .with_row_groups(vec![index])
-            .with_projection(mask)
-            .with_batch_size(batch_rows);
-            if skip > 0 {
-                let size = |rows: u64| usize::try_from(rows).unwrap_or(usize::MAX);
-                builder = builder.with_row_selection(RowSelection::from(vec![
-                    RowSelector::skip(size(skip)),
-                    RowSelector::select(size(rows - skip.min(rows))),
-                ]));
-            }
-            let reader = builder
-                .build()
-                .map_err(|error| parquet_error(&name, &error))?;
-            Ok(Box::new(reader.map(move |batch| {
-                batch.map_err(|error| damaged(&name, Container::Parquet, error))
-            })))
-        })
+    ) -> Vec<Opening> {
+        let group = RowGroup {
+            file: self.clone(),
+            index,
+            roots: roots.to_vec(),
+            skip,
+            rows: self.rows().get(index).copied().unwrap_or_default(),
+            batch_rows,
+            limits: Limits::USUAL,
+        };
+        group.openings()
     }
 }
 
@@ -141,7 +120,7 @@ fn unsigned(count: i64) -> u64 {
 }
 
 /// A read that failed is worth a retry; anything else is the file's fault.
-fn parquet_error(name: &str, error: &ParquetError) -> Error {
+pub(super) fn parquet_error(name: &str, error: &ParquetError) -> Error {
     if let ParquetError::External(source) = error
         && let Some(source) = source.downcast_ref::<std::io::Error>()
         && source.kind() != std::io::ErrorKind::UnexpectedEof

@@ -2,8 +2,16 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Int64Array};
-use arrow_schema::DataType;
+use arrow_array::types::Int32Type;
+use arrow_array::{
+    ArrayRef, BooleanArray, Decimal128Array, DictionaryArray, FixedSizeBinaryArray,
+    FixedSizeListArray, Float32Array, Int64Array, LargeStringArray, ListArray, NullArray,
+    RecordBatch, StringArray, StringViewArray, StructArray, UInt8Array,
+};
+use arrow_buffer::OffsetBuffer;
+use arrow_ipc::CompressionType;
+use arrow_ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
+use arrow_schema::{DataType, Field};
 use ndarray::{ArrayD, array};
 use serde_json::Value;
 
@@ -144,12 +152,12 @@ fn reading_may_start_at_any_row() {
 }
 
 #[test]
-fn totals_are_known_of_files_alone() {
+fn totals_are_known_of_files() {
     for (name, rows, blocks_of_two) in [
         ("none.parquet", Some(8), &[0, 2, 4, 6][..]),
         ("groups.parquet", Some(8), &[0, 2, 3, 5, 6]),
         ("plain.arrow", Some(8), &[0, 2, 3, 5, 6]),
-        ("plain.arrows", None, &[]),
+        ("plain.arrows", Some(8), &[0, 2, 3, 5, 6]),
         ("empty.parquet", Some(0), &[]),
         ("empty.arrow", Some(0), &[]),
     ] {
@@ -174,6 +182,154 @@ fn totals_are_known_of_files_alone() {
         }
         assert!(reader.header().columns.len() == 21, "{name}");
     }
+}
+
+/// A batch of more than is read as a whole, with a column of each kind of layout; its numbers do not
+/// compress.
+fn large_batch() -> RecordBatch {
+    const ROWS: u64 = 50_000;
+    let mixed = |row: u64| row.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (row << 7);
+    let numbers = (0..ROWS).map(|row| (row % 5 > 0).then(|| mixed(row) as i64));
+    let numbers: Int64Array = numbers.collect();
+    let flags: BooleanArray = (0..ROWS)
+        .map(|row| (row % 11 > 0).then_some(mixed(row) % 3 > 0))
+        .collect();
+    let text =
+        |row: u64| (!row.is_multiple_of(9)).then(|| format!("a text as long as {}", mixed(row)));
+    let items = (0..ROWS * 8).map(|item| (mixed(item) >> 40) as f32);
+    let items: ArrayRef = Arc::new(Float32Array::from_iter_values(items));
+    let item = |nullable| Arc::new(Field::new("item", DataType::Float32, nullable));
+    let tensors = FixedSizeListArray::new(item(false), 8, Arc::clone(&items), None);
+    let lengths: OffsetBuffer<i32> = OffsetBuffer::from_lengths((0..50_000).map(|row| row % 4));
+    let lists = items.slice(0, lengths.last() as usize);
+    let lists = ListArray::new(item(true), lengths, lists, None);
+    let words: DictionaryArray<Int32Type> = (0..ROWS)
+        .map(|row| ["a", "b", "c"][row as usize % 3])
+        .collect();
+    let ids = (0..ROWS).map(|row| mixed(row).to_le_bytes());
+    let ids = FixedSizeBinaryArray::try_from_iter(ids).expect("ids");
+    let pairs = StructArray::from(vec![(
+        Arc::new(Field::new("member", DataType::Int64, true)),
+        Arc::new(numbers.clone()) as ArrayRef,
+    )]);
+    let prices = Decimal128Array::from_iter_values((0..ROWS).map(|row| i128::from(mixed(row))));
+    let columns: [(&str, ArrayRef); 13] = [
+        ("number", Arc::new(numbers)),
+        ("flag", Arc::new(flags)),
+        (
+            "text",
+            Arc::new((0..ROWS).map(text).collect::<StringArray>()),
+        ),
+        (
+            "large",
+            Arc::new((0..ROWS).map(text).collect::<LargeStringArray>()),
+        ),
+        (
+            "view",
+            Arc::new((0..ROWS).map(text).collect::<StringViewArray>()),
+        ),
+        ("tensor", Arc::new(tensors)),
+        ("list", Arc::new(lists)),
+        ("word", Arc::new(words)),
+        ("id", Arc::new(ids)),
+        ("nothing", Arc::new(NullArray::new(50_000))),
+        ("pair", Arc::new(pairs)),
+        ("price", Arc::new(prices)),
+        (
+            "last",
+            Arc::new((0..ROWS).map(|row| Some(row as u8)).collect::<UInt8Array>()),
+        ),
+    ];
+    RecordBatch::try_from_iter_with_nullable(columns.map(|(name, array)| (name, array, true)))
+        .expect("a batch")
+}
+
+#[test]
+fn a_large_record_batch_is_read_by_columns_as_it_is() {
+    let batch = large_batch();
+    for packing in [
+        None,
+        Some(CompressionType::LZ4_FRAME),
+        Some(CompressionType::ZSTD),
+    ] {
+        for extension in ["arrow", "arrows"] {
+            let options = IpcWriteOptions::default().try_with_compression(packing);
+            let options = options.expect("options");
+            let file = tempfile::Builder::new()
+                .suffix(extension)
+                .tempfile()
+                .expect("a file");
+            let container = if extension == "arrow" {
+                let mut writer = FileWriter::try_new_with_options(&file, &batch.schema(), options)
+                    .expect("a writer");
+                writer
+                    .write(&batch)
+                    .and_then(|()| writer.finish())
+                    .expect("written");
+                assert!(
+                    ipc::IpcFile::open(file.path(), "x")
+                        .expect("a file")
+                        .is_by_columns(0)
+                );
+                Container::IpcFile
+            } else {
+                let mut writer =
+                    StreamWriter::try_new_with_options(&file, &batch.schema(), options)
+                        .expect("a writer");
+                writer
+                    .write(&batch)
+                    .and_then(|()| writer.finish())
+                    .expect("written");
+                Container::IpcStream
+            };
+            for first_row in [0, 4_097, 49_999] {
+                let mut reader = Reader::open(file.path(), container, "x").expect("a reader");
+                let plan = plan(&reader, Vec::new());
+                reader.start(&plan, 3_001, first_row).expect("a start");
+                let mut row = first_row as usize;
+                while let Some(block) = reader.next_block().expect("a block") {
+                    let table = block.decode(&plan).expect("a table");
+                    for (kept, column) in table.kept(&plan).iter().zip(batch.columns()) {
+                        assert_eq!(kept, &column.slice(row, table.rows), "{packing:?} {row}");
+                    }
+                    row += table.rows;
+                }
+                assert_eq!(row, batch.num_rows());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_large_record_batch_with_turned_bytes_is_an_error_or_other_values() {
+    let batch = large_batch();
+    let mut bytes = Vec::new();
+    let mut writer = FileWriter::try_new(&mut bytes, &batch.schema()).expect("a writer");
+    writer
+        .write(&batch)
+        .and_then(|()| writer.finish())
+        .expect("written");
+    drop(writer);
+    // The message of the batch and the footer, where all the places are.
+    let ends = (0..2_500).chain(bytes.len() - 2_500..bytes.len());
+    let mut refused = 0;
+    for at in ends.step_by(97) {
+        let mut bytes = bytes.clone();
+        bytes[at] ^= 0x55;
+        let read = || {
+            let file = tempfile::NamedTempFile::new().expect("a file");
+            fs::write(file.path(), bytes).expect("the bytes");
+            let mut reader = Reader::open(file.path(), Container::IpcFile, "damaged")?;
+            let plan = plan(&reader, Vec::new());
+            reader.start(&plan, 5_000, 0)?;
+            while let Some(block) = reader.next_block()? {
+                block.decode(&plan)?;
+            }
+            Ok::<(), Error>(())
+        };
+        refused += usize::from(read().is_err());
+    }
+    assert!(refused > 3, "{refused}");
 }
 
 #[test]

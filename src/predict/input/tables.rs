@@ -70,7 +70,7 @@ impl Tables {
     ) -> Result<Tables> {
         let is_streamed = matches!(format, TableFormat::ArrowStream | TableFormat::Npy);
         match place.path {
-            Some(path) if format != TableFormat::ArrowStream => open(place, format, path),
+            Some(path) => open(place, format, path),
             _ if is_streamed => stream(place, format, pipe),
             _ => {
                 let failed = |source: io::Error| Error::io(place.name, &source);
@@ -336,6 +336,7 @@ fn stream(place: &Place<'_>, format: TableFormat, pipe: Box<dyn Read + Send>) ->
 fn open_columns(place: &Place<'_>, format: TableFormat, path: &Path) -> Result<Tables> {
     let container = match format {
         TableFormat::Parquet => columnar::Container::Parquet,
+        TableFormat::ArrowStream => columnar::Container::IpcStream,
         _ => columnar::Container::IpcFile,
     };
     columnar::Reader::open(path, container, place.name)

@@ -6,7 +6,7 @@
 use super::super::coding::{Coder, Coding};
 use super::super::forest::{Forest, Node, Real, Tree};
 use super::super::outcome::Aggregate;
-use super::super::program::{Exits, Program};
+use super::super::program::{Exits, Kind, Op, Program, Run};
 use super::super::read::Refusal;
 use super::super::top::{Top, must_cut};
 use super::super::walk::{Walk, place};
@@ -226,6 +226,7 @@ impl<T: Real> Compiled<T> {
     fn is_sound(&self) -> bool {
         let Program {
             ops,
+            runs,
             levels,
             exits,
             slots,
@@ -233,22 +234,36 @@ impl<T: Real> Compiled<T> {
         } = &self.program;
         let columns = self.coding.columns;
         let (has_column, has_slot) = (
-            |column: u16| usize::from(column) < columns.max(1),
+            |column: u16| usize::from(column) < columns,
             |slot: u16| usize::from(slot) < (*slots).max(1),
         );
-        let sides = |op: &super::super::program::Op| {
-            let limit = columns.max(*slots).max(1);
-            usize::from(op.yes) < limit && usize::from(op.no) < limit
+        let has_sides = |kind: Kind, op: &Op| match kind {
+            Kind::Exits => true,
+            Kind::ExitSlot => has_slot(op.no),
+            Kind::SlotExit => has_slot(op.yes),
+            Kind::Slots => has_slot(op.yes) && has_slot(op.no),
+            Kind::Pairs => has_column(op.yes) && has_column(op.no),
+            Kind::ExitPair => has_column(op.no),
+            Kind::PairExit => has_column(op.yes),
         };
-        ops.iter()
-            .all(|op| has_column(op.column) && has_slot(op.out) && sides(op))
+        let is_run = |run: &Run| {
+            let ops = ops.get(run.ops.clone());
+            ops.is_some_and(|ops| {
+                let mut ops = ops.iter();
+                ops.all(|op| has_column(op.column) && has_slot(op.out) && has_sides(run.kind, op))
+            })
+        };
+        runs.iter().all(is_run)
             && levels.iter().all(|(column, _)| has_column(*column))
             && exits.iter().all(|exits| match exits {
                 Exits::Slot(slot) => has_slot(*slot),
                 Exits::Only | Exits::Levels(_) => true,
             })
             && exits.len() == self.trees.len()
-            && self.walk.as_ref().is_none_or(|walk| walk.trees.len() == self.trees.len())
+            && self
+                .walk
+                .as_ref()
+                .is_none_or(|walk| walk.trees.len() == self.trees.len())
             && self.firsts.len() == self.tree_targets.len()
             && self
                 .tree_targets

@@ -58,7 +58,7 @@ macro_rules! element {
 }
 
 #[cfg(target_arch = "x86_64")]
-element!(f32, I::rank, I::look_up, super::x86::turn);
+element!(f32, I::rank, I::look_up, super::sse::turn);
 #[cfg(not(target_arch = "x86_64"))]
 element!(f32, I::rank, I::look_up, scalar::turn);
 element!(f64, scalar::rank, scalar::look_up, scalar::turn);

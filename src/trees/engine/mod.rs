@@ -13,6 +13,10 @@
     reason = "vector instructions, and indices that were checked when the forest was compiled"
 )]
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod block;
 mod compiled;
 mod element;
@@ -21,11 +25,14 @@ mod instructions;
 mod portable;
 mod scalar;
 #[cfg(target_arch = "x86_64")]
-mod x86;
+mod sse;
+mod sums;
+#[cfg(test)]
+mod tests;
 
-pub(super) use block::{Records, Scratch};
 pub(super) use compiled::Compiled;
 pub(super) use element::Element;
+pub(super) use sums::{Records, Scratch};
 
 /// An instruction set that the engine has code for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +64,11 @@ impl Processor {
         }
         all.push(Processor::Portable);
         all
+    }
+
+    /// Whether this machine has it.
+    pub fn is_here(self) -> bool {
+        Processor::all().contains(&self)
     }
 
     /// What it is called.

@@ -84,7 +84,7 @@ fn softmax_zero<T: Real>(scores: &mut [T]) {
     let mut sum = 0.0;
     for score in scores.iter_mut() {
         let value = score.single();
-        if value > ABOUT_ZERO || value < -ABOUT_ZERO {
+        if value.abs() > ABOUT_ZERO {
             let exponential = (value - largest).exp();
             *score = T::of_single(exponential);
             sum += exponential;

@@ -1,7 +1,7 @@
 //! Grows the canonical trees: breadth first, children in pairs, every question an `AtMost` or an `In`.
 
 use super::nodes::{Node, Nodes};
-use super::sets::{Sets, is_nan};
+use super::sets::Sets;
 use super::{Refusal, refuse};
 use crate::trees::attributes::Mode;
 use crate::trees::forest::{self, Branch, Forest, Real, Test, Tree};
@@ -69,7 +69,7 @@ struct Question<T> {
 /// What a branch asks, as one of two tests.
 fn question<T: Real>(node: &Node<T>, sets: &mut Sets<T>) -> Result<Question<T>, Refusal> {
     let value = node.value;
-    if is_nan(value) && node.mode != Mode::Member {
+    if value.is_nan() && node.mode != Mode::Member {
         return refuse("a threshold is NaN");
     }
     let (test, swapped) = match node.mode {

@@ -69,7 +69,7 @@ fn node<T: Real>(
         if id < 0 || id as usize >= lists.ids.len() {
             return refuse("a child's id is not below the number of nodes");
         }
-        match ids.place(tree, id) {
+        match ids.place(tree, id, place) {
             Some(child) if child as usize == place => refuse("a node is its own child"),
             Some(child) => Ok(child),
             None => refuse("it leads to a node that is not there"),
@@ -101,7 +101,8 @@ fn give_weights<T: Real>(
         count,
         &[lists.nodes.len(), lists.targets.len(), lists.values.len()],
     )?;
-    check_count(count)?;
+    // Without any, some leaf has none, which is refused where trees are grown.
+    check_count(count.max(1))?;
     let values: Vec<T> = in_precision(&lists.values)?;
     let key = |place: u32| {
         let entry = |list: &[i32]| list.get(place as usize).copied().unwrap_or_default();
@@ -109,17 +110,19 @@ fn give_weights<T: Real>(
     };
     let mut order: Vec<u32> = (0..count as u32).collect();
     order.sort_by_key(|place| key(*place));
+    let mut leaf = 0;
     for place in order {
         let (tree, id) = key(place);
-        let Some(leaf) = ids.place(tree, id) else {
+        let Some(found) = ids.place(tree, id, leaf) else {
             return refuse("it gives a weight to a node that is not there");
         };
-        let Some(node) = nodes.nodes.get_mut(leaf as usize) else {
+        leaf = found as usize;
+        let Some(node) = nodes.nodes.get_mut(leaf) else {
             continue;
         };
         // Old converters gave inner nodes weights, too.
         if !node.is_leaf() {
-            nodes.given_in_vain.push(leaf);
+            nodes.given_in_vain.push(found);
             continue;
         }
         let place = place as usize;
@@ -171,11 +174,19 @@ impl<'a> Ids<'a> {
         (entry(&self.lists.trees), entry(&self.lists.ids))
     }
 
-    fn place(&self, tree: i32, id: i32) -> Option<u32> {
-        let at = self
-            .sorted
-            .partition_point(|place| self.key(*place) < (tree, id));
+    /// The place of a node, guessed from that of another: mostly a tree's ids count its nodes.
+    fn place(&self, tree: i32, id: i32, near: usize) -> Option<u32> {
+        let key = (tree, id);
+        let offset = i64::from(id) - i64::from(self.key(near as u32).1);
+        let guess = u32::try_from(near as i64 + offset).ok();
+        let is_there =
+            |place: &u32| (*place as usize) < self.lists.ids.len() && self.key(*place) == key;
+        guess.filter(is_there).or_else(|| self.search(key))
+    }
+
+    fn search(&self, key: (i32, i32)) -> Option<u32> {
+        let at = self.sorted.partition_point(|place| self.key(*place) < key);
         let place = *self.sorted.get(at)?;
-        (self.key(place) == (tree, id)).then_some(place)
+        (self.key(place) == key).then_some(place)
     }
 }

@@ -25,7 +25,7 @@ impl<T: Real> Sets<T> {
         let mut set: Vec<T> = members
             .into_iter()
             .map(|member| member + T::default())
-            .filter(|member| !is_nan(*member))
+            .filter(|member| !member.is_nan())
             .collect();
         set.sort_unstable_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
         set.dedup();
@@ -40,9 +40,4 @@ impl<T: Real> Sets<T> {
     pub(super) fn into_sets(self) -> Vec<Vec<T>> {
         self.sets
     }
-}
-
-/// Whether a number is none.
-pub(super) fn is_nan<T: Real>(value: T) -> bool {
-    value.partial_cmp(&value).is_none()
 }

@@ -11,7 +11,6 @@ use super::{Refusal, refuse};
 use crate::trees::attributes::Mode;
 use crate::trees::forest::Real;
 use crate::trees::read::nodes::{Node, Nodes};
-use crate::trees::read::sets::is_nan;
 
 /// A node whose set is too large to be a chain, with the set's runs in ascending order.
 pub(super) struct Large {
@@ -22,7 +21,7 @@ pub(super) struct Large {
 /// Hands the nodes of mode [`Mode::Member`] their sets, in the order of the list, in which NaN ends
 /// each. Small ones become chains; the others are given back.
 pub(super) fn unroll<T: Real>(nodes: &mut Nodes<T>, members: &[T]) -> Result<Vec<Large>, Refusal> {
-    let mut sets = members.split(|member| is_nan(*member));
+    let mut sets = members.split(|member| member.is_nan());
     let mut large = Vec::new();
     for place in 0..nodes.nodes.len() as u32 {
         if nodes.at(place)?.mode != Mode::Member {
