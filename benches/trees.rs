@@ -14,10 +14,11 @@ use std::time::Duration;
 use ndarray::{ArrayD, Axis, Slice};
 use serde_json::Value as Json;
 
+use mlserve::model::Model;
+use mlserve::model::onnx::{self, Facts};
 use mlserve::model::runtime::RuntimeChoice;
 use mlserve::model::tensor::Tensor;
 use mlserve::model::trees::{Choice, kernel_alone};
-use mlserve::model::{Model, onnx};
 use mlserve::trees::engine::Processor;
 use mlserve::trees::kernel::{Kernel, Rows};
 use mlserve::trees::outcome::Scores;
@@ -44,6 +45,9 @@ struct Case {
     /// [records, columns].
     records: ArrayD<f32>,
 }
+
+/// What is timed, on one input.
+type Program = Box<dyn Fn(&Tensor)>;
 
 /// What one batch size of a model gave: rows a second of each in every round.
 struct Rates {
@@ -151,25 +155,10 @@ fn sample() -> Case {
 fn bench(case: &Case, asked: &Asked, table: &Table) {
     let facts = onnx::read(&case.path).expect("a model");
     let size = facts.trees.expect("trees");
-    let load = |trees| {
-        Model::from_facts(facts.clone(), &RuntimeChoice::default(), trees).expect("a model")
-    };
-    let theirs = load(Choice::Ort);
-    let run = |model: &Model, input: &Tensor| drop(model.run(std::slice::from_ref(input)));
-    let (name, ours): (String, Box<dyn Fn(&Tensor)>) = match asked.processor {
-        None => {
-            let ours = load(Choice::Auto);
-            let evaluated = ours.evaluated();
-            let name = evaluated.engine().unwrap_or_else(|| evaluated.text());
-            (name, Box::new(move |input| run(&ours, input)))
-        }
-        Some(processor) => match kernel_alone(&facts, processor).expect("a model") {
-            Some(kernel) => (
-                format!("{}, alone", kernel.engine()),
-                Box::new(move |input| run_alone(&kernel, input)),
-            ),
-            None => return eprintln!("{}: left out, not one ensemble of ours", case.name),
-        },
+    let theirs = load(&facts, Choice::Ort);
+    let Some((name, ours)) = ours(&facts, asked.processor) else {
+        eprintln!("{}: left out, not one ensemble of ours", case.name);
+        return;
     };
     for batch in &asked.batches {
         let inputs = inputs(&case.records, *batch);
@@ -185,6 +174,29 @@ fn bench(case: &Case, asked: &Asked, table: &Table) {
             rates.ratio(),
         ]);
     }
+}
+
+fn load(facts: &Facts, trees: Choice) -> Model {
+    Model::from_facts(facts.clone(), &RuntimeChoice::default(), trees).expect("a model")
+}
+
+fn run(model: &Model, input: &Tensor) {
+    model
+        .run(std::slice::from_ref(input))
+        .expect("rows that fit");
+}
+
+/// The model with our kernel, or the kernel alone, and what it is called.
+fn ours(facts: &Facts, processor: Option<Processor>) -> Option<(String, Program)> {
+    let Some(processor) = processor else {
+        let model = load(facts, Choice::Auto);
+        let evaluated = model.evaluated();
+        let name = evaluated.engine().unwrap_or_else(|| evaluated.text());
+        return Some((name, Box::new(move |input| run(&model, input))));
+    };
+    let kernel = kernel_alone(facts, processor).expect("a model")?;
+    let name = format!("{}, alone", kernel.engine());
+    Some((name, Box::new(move |input| run_alone(&kernel, input))))
 }
 
 /// The kernel on one input, with memory for what it gives, as `Model::run` makes it.
