@@ -62,9 +62,9 @@ impl Model {
         let loaded = load(runtime, &facts, &bytes, &slots);
         let session = match loaded {
             // ONNX Runtime then has the last word on the model as it is.
-            Err(error) if !slots.is_empty() => {
-                let reason = "ONNX Runtime does not load the graph around our kernel";
-                warnings.push(format!("{reason}: {error}"));
+            Err(_) if !slots.is_empty() => {
+                let reason = "it does not load the graph around mlserve's kernel";
+                warnings.push(format!("tree ensembles stay with ONNX Runtime: {reason}"));
                 slots.refuse_all(reason);
                 load(runtime, &facts, &bytes, &slots)?
             }

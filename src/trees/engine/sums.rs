@@ -21,8 +21,8 @@ use super::scalar;
 const CUT_BLOCKS: usize = 16;
 const CUT_LANES: usize = 128;
 
-/// Bytes of codes beyond which fewer blocks are side by side.
-const MOST_CODES: usize = 4 << 20;
+/// Bytes of codes and sums beyond which fewer blocks are side by side.
+const MOST_BYTES: usize = 4 << 20;
 
 /// Records from which a block pays; fewer walk.
 const LEAST_RECORDS: usize = 8;
@@ -160,8 +160,8 @@ impl<T: Element> Compiled<T> {
 
     /// Blocks of a cut forest that are evaluated side by side.
     fn cut_blocks(&self) -> usize {
-        let codes = self.coding.columns * CUT_LANES;
-        (MOST_CODES / codes.max(1)).clamp(1, CUT_BLOCKS)
+        let bytes = CUT_LANES * (self.coding.columns + self.width() * size_of::<T>());
+        (MOST_BYTES / bytes.max(1)).clamp(1, CUT_BLOCKS)
     }
 
     /// Elements of sums for each record.
