@@ -93,12 +93,14 @@ def positive_only(model):
     probabilities = next(o.name for o in graph.output if "prob" in o.name)
     graph.initializer.append(helper.make_tensor("positive", TensorProto.INT64, [1], [1]))
     graph.node.append(helper.make_node("Gather", [probabilities, "positive"], ["score"], axis=1))
+    if all(opset.domain for opset in model.opset_import):
+        model.opset_import.append(helper.make_opsetid("", 17))
     del graph.output[:]
     graph.output.append(helper.make_tensor_value_info("score", TensorProto.FLOAT, [None, 1]))
     return model
 
 
-def logistic(values, label):
+def logistic(values, label, _folder):
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType
     from sklearn.linear_model import LogisticRegression
@@ -108,7 +110,8 @@ def logistic(values, label):
     return positive_only(convert_sklearn(fitted, initial_types=wanted, options={"zipmap": False}, target_opset=17))
 
 
-def lightgbm(values, label):
+def lightgbm(values, label, folder):
+    """Also as LightGBM saves it, for its own predictor and lleaves."""
     import lightgbm
     from onnxmltools import convert_lightgbm
     from onnxmltools.convert.common.data_types import FloatTensorType
@@ -116,11 +119,24 @@ def lightgbm(values, label):
     fitted = lightgbm.LGBMClassifier(
         n_estimators=100, num_leaves=31, random_state=SEED, deterministic=True, n_jobs=1, verbose=-1
     ).fit(values, label)
+    fitted.booster_.save_model(folder / "lightgbm.txt")
     wanted = [("X", FloatTensorType([None, FEATURES]))]
     return positive_only(convert_lightgbm(fitted, initial_types=wanted, zipmap=False, target_opset=15))
 
 
-def mlp(_values, _label):
+def xgboost(values, label, folder):
+    """Also as XGBoost saves it, for its own predictor."""
+    import xgboost
+    from onnxmltools import convert_xgboost
+    from onnxmltools.convert.common.data_types import FloatTensorType
+
+    fitted = xgboost.XGBClassifier(n_estimators=100, max_depth=6, random_state=SEED, n_jobs=1).fit(values, label)
+    fitted.get_booster().save_model(folder / "xgboost.ubj")
+    wanted = [("X", FloatTensorType([None, FEATURES]))]
+    return positive_only(convert_xgboost(fitted, initial_types=wanted, target_opset=15))
+
+
+def mlp(_values, _label, _folder):
     """30-256-256-1 with random weights: speed does not depend on what it learned."""
     from onnx import TensorProto, helper, numpy_helper
 
@@ -142,7 +158,7 @@ def mlp(_values, _label):
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
-MODELS = {"logistic": logistic, "mlp": mlp, "lightgbm": lightgbm}
+MODELS = {"logistic": logistic, "mlp": mlp, "lightgbm": lightgbm, "xgboost": xgboost}
 
 
 def write_models(folder):
@@ -151,7 +167,7 @@ def write_models(folder):
     frame = next(iter(chunks(50_000)))
     values, label = frame.select(NAMES).to_numpy().astype(np.float32), frame["label"].to_numpy()
     for name, make in MODELS.items():
-        model = make(values, label)
+        model = make(values, label, folder)
         onnx.checker.check_model(model)
         onnx.save(model, folder / f"{name}.onnx")
 

@@ -139,9 +139,9 @@ fn load_whole(
     let mut warnings = trees::check(runtime, parsed, &mut slots);
     let session = match load(runtime, facts, bytes, &slots) {
         // ONNX Runtime then has the last word on the model as it is.
-        Err(error) if !slots.is_empty() => {
-            let reason = "ONNX Runtime does not load the graph around our kernel";
-            warnings.push(format!("{reason}: {error}"));
+        Err(_) if !slots.is_empty() => {
+            let reason = "it does not load the graph around mlserve's kernel";
+            warnings.push(format!("tree ensembles stay with ONNX Runtime: {reason}"));
             slots.refuse_all(reason);
             load(runtime, facts, bytes, &slots)?
         }

@@ -29,6 +29,10 @@ use super::proto;
 use super::rewrite::LARGEST;
 use super::runtime::Runtime;
 use crate::error::Result;
+use crate::trees::engine::Processor;
+use crate::trees::kernel::Kernel;
+use crate::trees::read;
+use evaluator::element;
 
 pub(crate) use direct::Direct;
 pub(crate) use fold::Folded;
@@ -154,6 +158,26 @@ pub(crate) fn fold<'m>(
         return None;
     }
     fold::fold(runtime, model, bytes)
+}
+
+/// The kernel of a model's only tree ensemble, for one instruction set and without the graph around
+/// it: what benches time. `None` where the model has several ensembles, or one that stays with ONNX
+/// Runtime.
+///
+/// # Errors
+/// As [`foretell`].
+pub fn kernel_alone(facts: &Facts, processor: Processor) -> Result<Option<Kernel>> {
+    let bytes = onnx::open(&facts.path)?;
+    let model = onnx::parsed(&facts.path, &bytes)?;
+    let slots = find(&model, bytes.len(), facts, Choice::Auto);
+    let [slot] = slots.slots.as_slice() else {
+        return Ok(None);
+    };
+    let kernel = slot.evaluator.as_ref().ok().and_then(|evaluator| {
+        let attributes = attributes::read(slot.node, element(evaluator.input())).ok()?;
+        Kernel::compile_for(read::read(&attributes).ok()?, Some(processor)).ok()
+    });
+    Ok(kernel)
 }
 
 /// The tree nodes of `model`, those compiled that may leave ONNX Runtime.

@@ -9,7 +9,9 @@
 //!
 //! Codes are stored as `code - 128` in an `i8`, since SSE2 and AVX2 compare signed bytes only.
 
-use super::forest::{Branch, Forest, Real, Test};
+use std::collections::BTreeMap;
+
+use super::forest::{Branch, Real, Test};
 use super::read::Refusal;
 
 /// Thresholds in one column at most, so that a rank and the mark of NaN fit a byte.
@@ -21,7 +23,7 @@ const LEAST_DEPTH: u32 = 4;
 /// The columns of codes of a program.
 pub(super) struct Coding<T> {
     pub(super) ranked: Vec<Ranked<T>>,
-    pub(super) members: Vec<Member>,
+    pub(super) categories: Vec<Category<T>>,
     /// How many columns there are.
     pub(super) columns: usize,
 }
@@ -104,14 +106,43 @@ impl<T: Real> Buckets<T> {
     }
 }
 
+/// The questions for membership that are asked of one feature.
+///
+/// A value's place among all values that are asked for is found once; what each question answers to it is
+/// then in a table.
+pub(super) struct Category<T> {
+    pub(super) feature: u32,
+    /// All values of its sets, sorted.
+    pub(super) values: Vec<T>,
+    pub(super) members: Vec<Member>,
+}
+
 /// A question for membership in a set.
 pub(super) struct Member {
-    pub(super) feature: u32,
     /// The number of the set in the forest.
-    pub(super) set: u32,
-    pub(super) missing: bool,
+    set: u32,
+    missing: bool,
     pub(super) column: u16,
+    /// The code for each place among the category's values; then for other values; then for NaN.
+    pub(super) codes: Vec<i8>,
 }
+
+impl<T: Real> Category<T> {
+    /// The place of a value in [`Member::codes`].
+    pub(super) fn place(&self, value: T) -> u16 {
+        let at = self.values.partition_point(|other| *other < value);
+        let at = match self.values.get(at) {
+            Some(other) if *other == value => at,
+            _ if value.is_nan() => self.values.len() + 1,
+            _ => self.values.len(),
+        };
+        at as u16
+    }
+}
+
+/// Values of one feature that sets may ask for, and bytes that the tables of all members may take.
+const MOST_VALUES: usize = 60_000;
+const MOST_TABLES: usize = 32 << 20;
 
 /// A column, and the code of a branch in it: values of a higher code answer no.
 pub(super) type Code = (u16, i8);
@@ -119,28 +150,33 @@ pub(super) type Code = (u16, i8);
 /// A coding while the program is made, and what it needs to give branches their codes.
 pub(super) struct Coder<T> {
     pub(super) coding: Coding<T>,
-    /// Each feature's thresholds, sorted, each once.
+    /// The features that are compared with thresholds, sorted.
+    features: Vec<u32>,
+    /// Each such feature's thresholds, sorted, each once.
     thresholds: Vec<Vec<T>>,
     /// The first of each feature's `Ranked`.
     first: Vec<usize>,
 }
 
 impl<T: Real> Coder<T> {
-    /// The columns for `branches` of the forest.
+    /// The columns for `branches` of a forest with these sets.
     ///
     /// # Errors
-    /// [`Refusal`] if there would be more of them than a `u16` can name.
+    /// [`Refusal`] if there would be more of them than a `u16` can name, or sets of too many values.
     pub(super) fn new<'a>(
-        forest: &Forest<T>,
+        sets: &[Vec<T>],
         branches: impl Iterator<Item = &'a Branch<T>>,
     ) -> Result<Coder<T>, Refusal> {
-        let mut asked: Vec<Asked<T>> = (0..forest.features()).map(|_| Asked::default()).collect();
+        // By feature: their numbers may be anything.
+        let mut asked: BTreeMap<u32, Asked<T>> = BTreeMap::new();
         let mut members: Vec<(u32, u32, bool)> = Vec::new();
         for branch in branches {
-            match (branch.test, asked.get_mut(branch.feature as usize)) {
-                (Test::AtMost(threshold), Some(asked)) => asked.push(threshold, branch.missing),
-                (Test::In(set), _) => members.push((branch.feature, set, branch.missing)),
-                (Test::AtMost(_), None) => {}
+            match branch.test {
+                Test::AtMost(threshold) => {
+                    let asked = asked.entry(branch.feature).or_default();
+                    asked.push(threshold, branch.missing);
+                }
+                Test::In(set) => members.push((branch.feature, set, branch.missing)),
             }
         }
         members.sort_unstable();
@@ -148,28 +184,74 @@ impl<T: Real> Coder<T> {
         let mut coder = Coder {
             coding: Coding {
                 ranked: Vec::new(),
-                members: Vec::new(),
+                categories: Vec::new(),
                 columns: 0,
             },
+            features: Vec::new(),
             thresholds: Vec::new(),
             first: Vec::new(),
         };
-        for (feature, asked) in (0_u32..).zip(asked) {
+        for (feature, asked) in asked {
             coder.rank(feature, asked)?;
         }
-        for (feature, set, missing) in members {
-            let column = coder.column()?;
-            coder.coding.members.push(Member {
-                feature,
-                set,
-                missing,
-                column,
+        for of_feature in members.chunk_by(|a, b| a.0 == b.0) {
+            coder.categorize(sets, of_feature)?;
+        }
+        let members = coder.coding.categories.iter().flat_map(|c| &c.members);
+        match members.map(|member| member.codes.len()).sum::<usize>() > MOST_TABLES {
+            true => Err(Refusal::new("it asks for too many sets of too many values")),
+            false => Ok(coder),
+        }
+    }
+
+    /// The columns for questions `(feature, set, missing)` of one feature.
+    fn categorize(
+        &mut self,
+        sets: &[Vec<T>],
+        questions: &[(u32, u32, bool)],
+    ) -> Result<(), Refusal> {
+        let Some((feature, ..)) = questions.first() else {
+            return Ok(());
+        };
+        let set = |number: u32| {
+            sets.get(number as usize)
+                .map(Vec::as_slice)
+                .unwrap_or_default()
+        };
+        let mut values: Vec<T> = questions.iter().flat_map(|q| set(q.1)).copied().collect();
+        sort(&mut values);
+        if values.len() > MOST_VALUES || values.len() * questions.len() > MOST_TABLES {
+            return Err(Refusal::new("it asks for too many sets of too many values"));
+        }
+        let mut members = Vec::with_capacity(questions.len());
+        for (_, number, missing) in questions {
+            let mut codes = vec![biased(1); values.len() + 2];
+            for value in set(*number) {
+                let at = values.partition_point(|other| other < value);
+                if let Some(code) = codes.get_mut(at) {
+                    *code = biased(0);
+                }
+            }
+            if let Some(nan) = codes.last_mut() {
+                *nan = biased(u8::from(!missing));
+            }
+            members.push(Member {
+                set: *number,
+                missing: *missing,
+                column: self.column()?,
+                codes,
             });
         }
-        Ok(coder)
+        self.coding.categories.push(Category {
+            feature: *feature,
+            values,
+            members,
+        });
+        Ok(())
     }
 
     fn rank(&mut self, feature: u32, asked: Asked<T>) -> Result<(), Refusal> {
+        self.features.push(feature);
         self.first.push(self.coding.ranked.len());
         let (yes, no) = (asked.nan_yes, asked.nan_no);
         let thresholds = asked.sorted();
@@ -181,7 +263,7 @@ impl<T: Real> Coder<T> {
                 feature,
                 search: search_tree(part, depth),
                 depth,
-                buckets: Buckets::of(part),
+                buckets: (depth > LEAST_DEPTH).then(|| Buckets::of(part)).flatten(),
                 nan_yes,
                 nan_no,
             });
@@ -203,7 +285,7 @@ impl<T: Real> Coder<T> {
             Test::AtMost(threshold) => threshold,
             Test::In(set) => return self.member(branch, set),
         };
-        let feature = branch.feature as usize;
+        let feature = self.features.binary_search(&branch.feature).ok()?;
         let thresholds = self.thresholds.get(feature)?;
         let rank = thresholds.partition_point(|other| *other < threshold);
         let ranked = self
@@ -218,9 +300,11 @@ impl<T: Real> Coder<T> {
     }
 
     fn member(&self, branch: &Branch<T>, set: u32) -> Option<Code> {
-        let key = (branch.feature, set, branch.missing);
-        let members = &self.coding.members;
-        let at = members.binary_search_by_key(&key, |m| (m.feature, m.set, m.missing));
+        let categories = &self.coding.categories;
+        let at = categories.binary_search_by_key(&branch.feature, |c| c.feature);
+        let members = &categories.get(at.ok()?)?.members;
+        let key = (set, branch.missing);
+        let at = members.binary_search_by_key(&key, |m| (m.set, m.missing));
         Some((members.get(at.ok()?)?.column, biased(0)))
     }
 }
@@ -257,11 +341,15 @@ impl<T: Real> Asked<T> {
     /// Sorted, each once; 0.0 and -0.0 are one.
     fn sorted(self) -> Vec<T> {
         let mut sorted = self.thresholds;
-        // No threshold is NaN: the forest was checked.
-        sorted.sort_unstable_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
-        sorted.dedup_by(|a, b| a == b);
+        sort(&mut sorted);
         sorted
     }
+}
+
+/// Sorts numbers that are not NaN, and leaves each once.
+fn sort<T: Real>(numbers: &mut Vec<T>) {
+    numbers.sort_unstable_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
+    numbers.dedup_by(|a, b| a == b);
 }
 
 /// The search tree over the sorted thresholds of a part; what is left of its `depth` levels is infinite,

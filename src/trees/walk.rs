@@ -98,15 +98,15 @@ impl<T: Real> WalkNode<T> {
     /// The branch that stands at `place` in its tree.
     fn branch(branch: &Branch<T>, place: usize) -> Result<WalkNode<T>, &'static str> {
         let Test::AtMost(threshold) = branch.test else {
-            return Err("a tree of more than 256 leaves asks for membership in a set");
+            return Err("it has a tree of more than 256 leaves, and asks for membership in a set");
         };
         let feature = u16::try_from(branch.feature).ok();
         let feature = feature.filter(|feature| feature & MISSING == 0);
         Ok(WalkNode {
             threshold,
-            feature: feature
-                .ok_or("a tree of more than 256 leaves asks for a feature beyond 32,767")?
-                | if branch.missing { MISSING } else { 0 },
+            feature: feature.ok_or(
+                "it has a tree of more than 256 leaves, and asks for a feature beyond 32,767",
+            )? | if branch.missing { MISSING } else { 0 },
             skip: u16::try_from((branch.yes as usize).saturating_sub(place))
                 .map_err(|_| "a tree is wider than 65,535 nodes")?,
         })

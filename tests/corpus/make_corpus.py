@@ -118,6 +118,8 @@ the file they point to is opened). `runtime_messages.txt` holds what ONNX Runtim
 `make_metrics.py` makes `metrics.json`: labels, predictions, and what scikit-learn says of them. The unit tests of
 `src/predict/evaluate` hold `--label` to it within 1e-9.
 
+`zoo/` holds tree models of all libraries and shapes; its README says more.
+
 `columnar/` holds Parquet, Arrow IPC, NPY and NPZ files by pyarrow and NumPy; `make_columnar.py` there
 writes them all, with `expected.json`, the rows as pyarrow reads them back.
 

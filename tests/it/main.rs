@@ -26,3 +26,4 @@ mod run;
 mod runtime;
 mod samples;
 mod trees;
+mod zoo;

@@ -35,7 +35,15 @@ pub(super) fn model(told: &Told<'_>, layouts: &[Layout]) -> Vec<Vec<String>> {
         ("classes", classes_elsewhere(facts, layouts)),
         ("external", external(facts)),
     ];
-    let row = |(label, text): (&str, String)| vec![label.to_owned(), cut(&text, BESIDE_LABEL)];
+    let row = |(label, text): (&str, String)| {
+        // Why trees stay with ONNX Runtime stands nowhere else.
+        let text = if label == "trees" {
+            text
+        } else {
+            cut(&text, BESIDE_LABEL)
+        };
+        vec![label.to_owned(), text]
+    };
     rows.into_iter()
         .filter(|(_, text)| !text.is_empty())
         .map(row)

@@ -31,7 +31,7 @@ const NODES: usize = 20_000;
 /// Rows that are scored: more than one block of the kernel, and a rest.
 const ROWS: usize = 300;
 
-/// Values of the rows at most; an ensemble that asks for so many columns that not even two rows fit
+/// Values of the rows at most, and of their scores; an ensemble that asks for so many columns that not even two rows fit
 /// is not checked, and so not evaluated here.
 const CELLS: usize = 1 << 20;
 
@@ -122,7 +122,7 @@ impl Sample {
             number: slot.number,
             node: renamed(body, slot).ok()?,
             outputs: slot.node.outputs.len(),
-            rows: rows(attributes, evaluator.features().max(1))?,
+            rows: rows(attributes, evaluator.features().max(1), evaluator.targets())?,
             evaluator,
         })
     }
@@ -280,8 +280,8 @@ fn tensor_info(name: &str, precision: Option<Precision>) -> Vec<u8> {
 }
 
 /// Made-up rows for the ensemble of `attributes`; `None` where they would be too wide.
-pub(super) fn rows(attributes: &Attributes, columns: usize) -> Option<Tensor> {
-    let count = (CELLS / columns).min(ROWS);
+pub(super) fn rows(attributes: &Attributes, columns: usize, targets: usize) -> Option<Tensor> {
+    let count = (CELLS / columns.max(targets)).min(ROWS);
     if count < 2 {
         return None;
     }

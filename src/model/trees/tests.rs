@@ -2,6 +2,7 @@
 
 mod encode;
 mod random;
+mod zoo;
 
 use std::collections::BTreeMap;
 use std::env;
@@ -46,15 +47,15 @@ fn session(model: &[u8]) -> ort::Result<Session> {
         .commit_from_memory(model)
 }
 
-fn reference(session: &mut Session, cells: &Cells, rows: usize) -> ort::Result<Given> {
-    let shape = [rows, COLUMNS];
+fn reference(session: &mut Session, cells: &Cells, shape: [usize; 2]) -> ort::Result<Given> {
+    let count = shape[0] * shape[1];
     let outputs = match cells {
         Cells::Singles(cells) => {
-            let tensor = TensorRef::from_array_view((shape, &cells[..rows * COLUMNS]))?;
+            let tensor = TensorRef::from_array_view((shape, &cells[..count]))?;
             session.run(ort::inputs![tensor])?
         }
         Cells::Doubles(cells) => {
-            let tensor = TensorRef::from_array_view((shape, &cells[..rows * COLUMNS]))?;
+            let tensor = TensorRef::from_array_view((shape, &cells[..count]))?;
             session.run(ort::inputs![tensor])?
         }
     };
@@ -95,10 +96,11 @@ fn double_bits(value: f64) -> u64 {
     }
 }
 
-fn ours(kernel: &Kernel, attributes: &Attributes, cells: &Cells, rows: usize) -> Given {
+fn ours(kernel: &Kernel, attributes: &Attributes, cells: &Cells, shape: [usize; 2]) -> Given {
+    let [rows, columns] = shape;
     let input = match cells {
-        Cells::Singles(cells) => Rows::Single(&cells[..rows * COLUMNS]),
-        Cells::Doubles(cells) => Rows::Double(&cells[..rows * COLUMNS]),
+        Cells::Singles(cells) => Rows::Single(&cells[..rows * columns]),
+        Cells::Doubles(cells) => Rows::Double(&cells[..rows * columns]),
     };
     let count = rows * kernel.targets();
     let mut labels = vec![0; rows];
@@ -109,7 +111,7 @@ fn ours(kernel: &Kernel, attributes: &Attributes, cells: &Cells, rows: usize) ->
         kernel
             .run(
                 input,
-                COLUMNS,
+                columns,
                 Scores::Double(&mut scores),
                 Some(&mut labels),
             )
@@ -120,7 +122,7 @@ fn ours(kernel: &Kernel, attributes: &Attributes, cells: &Cells, rows: usize) ->
         kernel
             .run(
                 input,
-                COLUMNS,
+                columns,
                 Scores::Single(&mut scores),
                 Some(&mut labels),
             )
@@ -181,9 +183,9 @@ fn check(seed: u64, tally: &mut Tally) {
     let kernels = kernels(&ensemble);
     let cells = cells(random, &wanted);
     for rows in BATCHES {
-        let theirs = reference(session, &cells, rows).unwrap();
+        let theirs = reference(session, &cells, [rows, COLUMNS]).unwrap();
         for kernel in &kernels {
-            let ours = ours(kernel, &wanted, &cells, rows);
+            let ours = ours(kernel, &wanted, &cells, [rows, COLUMNS]);
             if ours != theirs {
                 let fault = report(&wanted, &cells, &ours, &theirs);
                 let engine = kernel.engine();

@@ -67,7 +67,15 @@ impl<'m> Types<'m> {
         let number = |name: &str| Dtype::from_onnx(i32::try_from(node.attribute(name)?.int?).ok()?);
         let tensor =
             |name: &str| Dtype::from_onnx(node.attribute(name)?.tensors.first()?.data_type);
+        // What a function gives, its nodes tell, which are not looked at.
+        if !matches!(
+            &*node.domain,
+            "" | "ai.onnx" | "ai.onnx.ml" | "com.microsoft"
+        ) {
+            return None;
+        }
         match (&*node.op, index) {
+            ("If" | "Loop" | "Scan" | "DequantizeLinear" | "QuantizeLinear", _) => None,
             ("Cast", _) => number("to"),
             ("CastLike" | "Where", _) => input(1),
             ("OneHot", _) => input(2),

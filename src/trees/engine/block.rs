@@ -3,7 +3,6 @@
 //! Everything here is generic over the instruction set and inlined into one function for each; all
 //! numbers were checked when the forest was compiled.
 
-use super::super::coding::biased;
 use super::super::forest::Real;
 use super::super::program::{Exits, Kind, Op, Run};
 use super::compiled::Compiled;
@@ -138,25 +137,20 @@ unsafe fn code<T: Element, I: Instructions, const LANES: usize>(
         // SAFETY: LANES values, room for LANES codes.
         unsafe { T::rank::<I>(ranked, values.as_ptr(), LANES, to) };
     }
-    for (member, place) in compiled.coding.members.iter().zip(places) {
+    for (category, place) in compiled.coding.categories.iter().zip(places) {
         let values = &columns[place * LANES..][..LANES];
-        let set = &compiled.sets[member.set as usize];
-        let to = to(Some(member.column));
-        for (lane, value) in values.iter().enumerate() {
-            let is_in = match value.is_nan() {
-                true => member.missing,
-                false => contains(set, *value),
-            };
-            // SAFETY: room for LANES codes.
-            unsafe { *to.add(lane) = biased(u8::from(!is_in)) };
+        let mut at = [0_u16; LANES];
+        for (at, value) in at.iter_mut().zip(values) {
+            *at = category.place(*value);
+        }
+        for member in &category.members {
+            let to = to(Some(member.column));
+            for (lane, at) in at.iter().enumerate() {
+                // SAFETY: a table has an entry for every place; there is room for LANES codes.
+                unsafe { *to.add(lane) = *member.codes.get_unchecked(usize::from(*at)) };
+            }
         }
     }
-}
-
-/// Whether a sorted set has the value.
-fn contains<T: Real>(set: &[T], value: T) -> bool {
-    let at = set.partition_point(|other| *other < value);
-    set.get(at).is_some_and(|other| *other == value)
 }
 
 /// Executes a run of operations.
@@ -281,7 +275,7 @@ unsafe fn add<T: Element, I: Instructions, const LANES: usize>(
         match compiled.layout {
             Layout::Columns => {
                 for (number, (target, is_first)) in compiled.targets_of(gain).enumerate() {
-                    let table = &compiled.tables[gain.table + number * gain.pitch..][..gain.exits];
+                    let table = &compiled.tables[gain.table + number * gain.pitch..][..gain.pitch];
                     let sums = sums.add(target * LANES);
                     match compiled.fold {
                         Fold::Add => T::look_up::<I>(table, exits, LANES, sums),

@@ -19,10 +19,9 @@ const UNSOUND: &str = "its program is not sound";
 pub(in crate::trees) struct Compiled<T> {
     pub(super) coding: Coding<T>,
     pub(super) program: Program,
-    pub(super) sets: Vec<Vec<T>>,
     /// The groups of four columns of the input that any code is made of, by their number.
     pub(super) quads: Vec<u32>,
-    /// Which of `quads` has the columns of each of [`Coding::ranked`] and then [`Coding::members`],
+    /// Which of `quads` has the columns of each of [`Coding::ranked`] and then [`Coding::categories`],
     /// times 4, and the column's place in it.
     pub(super) places: Vec<usize>,
     pub(super) layout: Layout,
@@ -72,7 +71,7 @@ impl<T: Real> Compiled<T> {
             let branches = top.branches(tree);
             branches.map(|(_, branch)| branch)
         });
-        let coder = Coder::new(forest, in_tops)?;
+        let coder = Coder::new(forest.sets(), in_tops)?;
         let mut program = Program::default();
         for (tree, top) in forest.trees().iter().zip(&tops) {
             let pushed = program.push(tree, top, &coder);
@@ -83,7 +82,6 @@ impl<T: Real> Compiled<T> {
         let mut compiled = Compiled {
             coding: coder.coding,
             program,
-            sets: forest.sets().to_vec(),
             quads,
             places,
             layout: gifts.layout,
@@ -106,10 +104,6 @@ impl<T: Real> Compiled<T> {
             compiled.push(forest, tree, top, targets, first_leaf);
             first_leaf += tree.nodes.len() / 2 + 1;
         }
-        // Whole registers are loaded from the ends of tables.
-        compiled
-            .tables
-            .resize(compiled.tables.len() + 32, T::default());
         compiled.name_node_values();
         match compiled.is_sound() {
             true => Ok(compiled),
@@ -157,8 +151,8 @@ impl<T: Real> Compiled<T> {
             }
         }
         let pitch = match self.layout {
-            Layout::Columns if exits <= 16 => 16,
-            Layout::Columns => exits.next_multiple_of(32),
+            // Whole registers: 16, 32, 64, 128 or 256 entries.
+            Layout::Columns => exits.next_power_of_two().max(16),
             Layout::Rows(pitch) => pitch,
         };
         let entries = self.entries.len();
@@ -173,7 +167,6 @@ impl<T: Real> Compiled<T> {
         self.trees.push(TreeGain {
             targets: start..self.tree_targets.len(),
             first_target,
-            exits,
             table,
             pitch,
             entries: (!is_whole).then_some(entries..self.entries.len()),
@@ -287,8 +280,8 @@ fn numbers_of_leaves<T>(tree: &Tree<T>) -> Vec<usize> {
 /// The groups of four columns that any code is made of, and where in them each code's column is.
 fn quads<T>(coding: &Coding<T>) -> (Vec<u32>, Vec<usize>) {
     let ranked = coding.ranked.iter().map(|ranked| ranked.feature);
-    let members = coding.members.iter().map(|member| member.feature);
-    let features: Vec<u32> = ranked.chain(members).collect();
+    let categories = coding.categories.iter().map(|category| category.feature);
+    let features: Vec<u32> = ranked.chain(categories).collect();
     let mut quads: Vec<u32> = features.iter().map(|feature| feature / 4).collect();
     quads.sort_unstable();
     quads.dedup();

@@ -36,7 +36,6 @@ pub(super) struct TreeGain {
     pub(super) targets: Range<usize>,
     /// The first of them.
     pub(super) first_target: u32,
-    pub(super) exits: usize,
     /// Where its part of `tables` begins, and how far apart its tables (or rows) are.
     pub(super) table: usize,
     pub(super) pitch: usize,

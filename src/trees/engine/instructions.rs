@@ -37,8 +37,8 @@ pub(in crate::trees) trait Instructions {
         codes: (*mut i8, *mut i8),
     );
 
-    /// Adds to each of `lanes` sums the entry of the table that its exit names. The table is readable
-    /// up to the next multiple of 16, or from 17 on of 32, entries.
+    /// Adds to each of `lanes` sums the entry of the table that its exit names. A table has 16, 32, 64,
+    /// 128 or 256 entries.
     unsafe fn look_up(table: &[f32], exits: *const u8, lanes: usize, sums: *mut f32);
 
     /// Executes a run of operations ([`super::block::execute`]) in a function of its own, so that all

@@ -21,6 +21,9 @@ use super::scalar;
 const CUT_BLOCKS: usize = 16;
 const CUT_LANES: usize = 128;
 
+/// Bytes of codes and sums beyond which fewer blocks are side by side.
+const MOST_BYTES: usize = 4 << 20;
+
 /// Records from which a block pays; fewer walk.
 const LEAST_RECORDS: usize = 8;
 
@@ -111,7 +114,7 @@ impl<T: Element> Compiled<T> {
             return;
         }
         let part = match self.is_cut {
-            true => CUT_BLOCKS * CUT_LANES,
+            true => self.cut_blocks() * CUT_LANES,
             false => MOST_LANES,
         };
         for start in (0..count).step_by(part) {
@@ -153,6 +156,12 @@ impl<T: Element> Compiled<T> {
             }
         }
         self.flatten(records.count(), lanes, scratch);
+    }
+
+    /// Blocks of a cut forest that are evaluated side by side.
+    fn cut_blocks(&self) -> usize {
+        let bytes = CUT_LANES * (self.coding.columns + self.width() * size_of::<T>());
+        (MOST_BYTES / bytes.max(1)).clamp(1, CUT_BLOCKS)
     }
 
     /// Elements of sums for each record.

@@ -66,7 +66,7 @@ fn first_trees(
     let evaluator = joined.evaluator(values, count)?;
     let columns = join.columns.unwrap_or(evaluator.features()).max(1);
     let attributes = attributes_of(joined.pair(&values.body, count)?);
-    let rows = selfcheck::rows(&attributes, columns)?;
+    let rows = selfcheck::rows(&attributes, columns, 1)?;
     let session = part.load(runtime, model)?;
     for batch in BATCHES {
         let rows = selfcheck::first(&rows, batch);

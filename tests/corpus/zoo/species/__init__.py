@@ -1,0 +1,1 @@
+"""Which models are in the zoo, by the library that trains them."""
