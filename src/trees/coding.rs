@@ -125,6 +125,8 @@ pub(super) struct Member {
     pub(super) column: u16,
     /// The code for each place among the category's values; then for other values; then for NaN.
     pub(super) codes: Vec<i8>,
+    /// The only place that is answered with yes, where there is one.
+    pub(super) only: Option<u16>,
 }
 
 impl<T: Real> Category<T> {
@@ -235,7 +237,12 @@ impl<T: Real> Coder<T> {
             if let Some(nan) = codes.last_mut() {
                 *nan = biased(u8::from(!missing));
             }
+            let mut yes = (0_u16..)
+                .zip(&codes)
+                .filter(|(_, code)| **code == biased(0));
+            let only = yes.next().filter(|_| yes.next().is_none());
             members.push(Member {
+                only: only.map(|(place, _)| place),
                 set: *number,
                 missing: *missing,
                 column: self.column()?,

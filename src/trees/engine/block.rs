@@ -3,6 +3,7 @@
 //! Everything here is generic over the instruction set and inlined into one function for each; all
 //! numbers were checked when the forest was compiled.
 
+use super::super::coding::biased;
 use super::super::forest::Real;
 use super::super::program::{Exits, Kind, Op, Run};
 use super::compiled::Compiled;
@@ -145,6 +146,14 @@ unsafe fn code<T: Element, I: Instructions, const LANES: usize>(
         }
         for member in &category.members {
             let to = to(Some(member.column));
+            if let Some(only) = member.only {
+                // What LightGBM's converter writes: the compiler makes vectors of this.
+                for (lane, at) in at.iter().enumerate() {
+                    // SAFETY: there is room for LANES codes.
+                    unsafe { *to.add(lane) = biased(u8::from(*at != only)) };
+                }
+                continue;
+            }
             for (lane, at) in at.iter().enumerate() {
                 // SAFETY: a table has an entry for every place; there is room for LANES codes.
                 unsafe { *to.add(lane) = *member.codes.get_unchecked(usize::from(*at)) };
