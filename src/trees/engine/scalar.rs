@@ -156,7 +156,8 @@ impl<T: Real> Descent<'_, T> {
             let row = |lane: usize| (start + lane).min(self.records - 1) * self.columns;
             // SAFETY: every walker has the row of a record, and its exit is the number of an entry.
             unsafe {
-                let rows = std::array::from_fn(|lane| self.rows.as_ptr().add(row(lane)));
+                let rows: [*const T; WALKERS] =
+                    std::array::from_fn(|lane| self.rows.as_ptr().add(row(lane)));
                 let exit = |lane| usize::from(*exits.add(start + lane));
                 let mut at: [u32; WALKERS] =
                     std::array::from_fn(|lane| *self.entries.get_unchecked(exit(lane)));
@@ -202,16 +203,21 @@ unsafe fn walk_few_with<T: Real, const MISSING_YES: bool, const WALKERS: usize>(
 ) {
     let count = (records.len() / columns).clamp(1, WALKERS);
     let abreast = WALKERS / count;
+    // Which record each walker is, and which of the group's trees it walks down.
+    let mut walkers = [(0, 0); WALKERS];
+    for (lane, walker) in walkers.iter_mut().enumerate() {
+        *walker = (lane % count, lane / count);
+    }
+    // SAFETY: every walker has the row of a record.
+    let rows = walkers.map(|(record, _)| unsafe { records.as_ptr().add(record * columns) });
     for (group, trees) in walk.trees.chunks(abreast).enumerate() {
-        let tree = |lane: usize| (lane / count).min(trees.len() - 1);
-        let mut at: [u32; WALKERS] = std::array::from_fn(|lane| trees[tree(lane)].root as u32);
-        // SAFETY: the walk begins at roots; every walker has the row of a record.
-        unsafe {
-            let rows = std::array::from_fn(|lane| records.as_ptr().add(lane % count * columns));
-            to_leaves::<T, MISSING_YES, _>(&walk.nodes, &rows, &mut at);
-        }
-        for (lane, at) in at.iter().enumerate().take(trees.len() * count) {
-            each(group * abreast + lane / count, lane % count, *at as usize);
+        let root = |(_, tree): (usize, usize)| trees[tree.min(trees.len() - 1)].root as u32;
+        let mut at = walkers.map(root);
+        // SAFETY: the walk begins at roots.
+        unsafe { to_leaves::<T, MISSING_YES, _>(&walk.nodes, &rows, &mut at) };
+        let walked = walkers.iter().zip(&at).take(trees.len() * count);
+        for ((record, tree), at) in walked {
+            each(group * abreast + tree, *record, *at as usize);
         }
     }
 }

@@ -255,7 +255,17 @@ impl<T: Element> Compiled<T> {
                 }
             }
             Layout::Rows(_) => {
-                for (sum, value) in sums.iter_mut().take(self.targets).zip(values) {
+                let (sums, values) = (sums.get_mut(..self.targets), values.get(..self.targets));
+                let (Some(sums), Some(values)) = (sums, values) else {
+                    return;
+                };
+                // Eight at a time, as one vector addition or two.
+                let (eights, rest) = sums.as_chunks_mut::<8>();
+                let (added, rest_added) = values.as_chunks::<8>();
+                for (sums, values) in eights.iter_mut().zip(added) {
+                    *sums = std::array::from_fn(|at| sums[at] + values[at]);
+                }
+                for (sum, value) in rest.iter_mut().zip(rest_added) {
                     *sum = *sum + *value;
                 }
             }
