@@ -57,10 +57,12 @@ impl<'m> Slots<'m> {
     /// Finds the tree nodes of `model` and compiles those that can be; none, where there is a reason
     /// why all have to `stay`.
     pub(crate) fn of(model: &'m Model<'m>, stay: Option<&str>) -> Slots<'m> {
+        // Functions import domains of their own.
         let has_domain = model
             .opsets
             .iter()
-            .any(|(domain, _)| domain == operator::DOMAIN);
+            .any(|(domain, _)| domain == operator::DOMAIN)
+            || model.functions.iter().any(has_our_domain);
         let stay = match has_domain {
             true => Some("the model has operators of a domain called mlserve"),
             false => stay,
@@ -169,6 +171,14 @@ fn is_tree(node: &Node<'_>) -> bool {
     ]
     .iter()
     .any(|op| node.is_ml(op))
+}
+
+/// Whether a node of the graph or its subgraphs is of the domain that our operators have.
+fn has_our_domain(graph: &Graph<'_>) -> bool {
+    graph.nodes.iter().any(|node| {
+        let mut inner = node.attributes.iter().flat_map(|a| &a.graphs);
+        node.domain == operator::DOMAIN || inner.any(has_our_domain)
+    })
 }
 
 fn compile(node: &Node<'_>, types: &Types<'_>) -> Result<Evaluator, String> {
