@@ -195,3 +195,33 @@ fn compile(node: &Node<'_>, types: &Types<'_>) -> Result<Evaluator, String> {
         attributes::read(node, element(precision)).map_err(|refusal| refusal.to_string())?;
     Evaluator::compile(&attributes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::proto::Attribute;
+
+    #[test]
+    fn our_domain_is_seen_at_any_depth_and_no_other_is() {
+        let graph = |domain: &'static str, inner: Vec<Graph<'static>>| Graph {
+            nodes: vec![Node {
+                domain: domain.into(),
+                attributes: vec![Attribute {
+                    graphs: inner,
+                    ..Attribute::default()
+                }],
+                ..Node::default()
+            }],
+            ..Graph::default()
+        };
+        assert!(has_our_domain(&graph("mlserve", Vec::new())));
+        assert!(has_our_domain(&graph(
+            "",
+            vec![graph("mlserve", Vec::new())]
+        )));
+        assert!(!has_our_domain(&graph(
+            "ai.onnx.ml",
+            vec![graph("", Vec::new())]
+        )));
+    }
+}
