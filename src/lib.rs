@@ -38,6 +38,7 @@ pub mod allocator;
 pub mod batch;
 pub mod cli;
 pub mod error;
+pub mod flags;
 pub mod inspect;
 pub mod model;
 pub mod predict;

@@ -129,6 +129,8 @@ fn read_json<T: Element>(raw: &str, rules: &CellRules) -> Result<Option<T>, Reas
         (Some(b'-' | b'0'..=b'9'), _) | (Some(b't' | b'f'), Dtype::Bool) => {
             T::from_text(raw.as_bytes()).map(Some)
         }
+        // The bare tokens NaN and Infinity, where whoever read the JSON let them through.
+        (Some(b'N' | b'I'), dtype) if dtype.is_float() => T::from_text(raw.as_bytes()).map(Some),
         (_, Dtype::Bool) => Err(Reason::NotABool),
         (_, Dtype::String) => Err(Reason::NotText),
         _ => Err(Reason::NotANumber),

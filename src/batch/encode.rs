@@ -125,6 +125,41 @@ impl<'p> Encoder<'p> {
         Ok(())
     }
 
+    /// The faults of a record that [`Encoder::push`] refused, `most` of them at most.
+    pub fn faults(&mut self, cells: &[Cell<'_>], most: usize) -> Vec<Fault> {
+        let row = Row {
+            cells,
+            rules: &self.plan.cells,
+        };
+        let mut faults = Vec::new();
+        let mut missing = Missing::default();
+        for (feed, buffer) in self.plan.feeds.iter().zip(&mut self.buffers) {
+            match &feed.how {
+                How::Once(_) => {}
+                How::Cells { sources, .. } => {
+                    for source in sources.iter() {
+                        let only = std::slice::from_ref(source);
+                        let pushed = buffer.push_cells(&row, only, &mut missing);
+                        if let Err(At(_, reason)) = pushed {
+                            faults.push(cell_fault(feed, Some(source), &row, reason));
+                        }
+                        if faults.len() == most {
+                            break;
+                        }
+                    }
+                }
+                How::List { source, dims } => {
+                    if let Err(reason) = buffer.push_list(&row, source, dims, &mut missing) {
+                        faults.push(list_fault(feed, source, dims, &row, reason));
+                    }
+                }
+            }
+        }
+        self.roll_back(self.missing);
+        faults.truncate(most);
+        faults
+    }
+
     /// Counts a record that was appended whole.
     pub(super) fn record_done(&mut self) {
         self.records += 1;
@@ -326,6 +361,19 @@ mod tests {
             (groups, missing),
             (vec![Group { records: 2, inputs }], Missing::default())
         );
+    }
+
+    #[test]
+    fn all_faults_of_a_record_are_found_and_leave_nothing_behind() {
+        let plan = plan(vec![matrix(), list(vec![Some(1)])], BatchAxis::Free);
+        let mut encoder = Encoder::new(&plan, usize::MAX);
+        let faulty = [Cell::Json("\"a\""), Cell::Json("true")];
+        let names = |faults: Vec<Fault>| -> Vec<String> {
+            faults.into_iter().map(|fault| fault.column).collect()
+        };
+        assert_eq!(names(encoder.faults(&faulty, 10)), ["c1", "c0", "c0"]);
+        assert_eq!(names(encoder.faults(&faulty, 1)), ["c1"]);
+        assert_eq!(encoder.finish().0, Vec::new());
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! [`columns::Field`]s.
 //!
 //! ```text
-//! cells -> plan -> encode -> Model::run -> columns (decide) -> write
+//! cells -> plan -> encode -> run (Model::run) -> columns (decide) -> write
 //! ```
 
 mod buffer;
@@ -14,7 +14,9 @@ pub mod decide;
 pub mod element;
 pub mod encode;
 pub mod feed;
+pub mod first;
 pub mod group;
+pub mod json;
 pub mod lanes;
 pub mod names;
 pub mod nested;
@@ -22,6 +24,7 @@ mod number;
 pub mod once;
 pub mod plan;
 mod planner;
+pub mod run;
 pub mod spelling;
 pub mod typed;
 pub mod write;

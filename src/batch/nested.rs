@@ -1,10 +1,8 @@
 //! JSON lists, nested to any depth, into the elements of a tensor.
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, SeqAccess, Visitor};
-use serde_json::value::RawValue;
-
 use super::cell::{Cell, CellRules, Reason, read};
 use super::element::Element;
+use super::json::Cursor;
 
 /// The elements of a nested list, row-major, and how many were missing.
 #[derive(Debug, PartialEq)]
@@ -31,114 +29,123 @@ pub fn read_nested<T: Element>(
     if rank > DEEPEST {
         return Err(Reason::WrongShape);
     }
-    let mut nested = Nested {
-        shape: vec![usize::MAX; rank],
-        elements: Vec::new(),
-        missing: 0,
-    };
-    let mut fault = None;
-    let level = Level {
-        nested: &mut nested,
-        fault: &mut fault,
-        depth: 0,
-        rules,
-    };
-    let mut text = serde_json::Deserializer::from_str(raw);
-    let parsed = level.deserialize(&mut text);
-    match (parsed.is_ok() && text.end().is_ok(), fault) {
-        (_, Some(reason)) => Err(reason),
-        (false, None) => Err(Reason::NotAList),
-        (true, None) => {
-            // A level below an empty list was never seen.
-            nested
-                .shape
-                .iter_mut()
-                .filter(|size| **size == usize::MAX)
-                .for_each(|size| *size = 0);
-            Ok(nested)
+    let mut reader = Reader::new(raw, rules);
+    reader.shape = vec![usize::MAX; rank];
+    reader.level(0)?;
+    reader.cursor.end().map_err(|_| Reason::NotAList)?;
+    // A level below an empty list was never seen.
+    let seen = |size: usize| if size == usize::MAX { 0 } else { size };
+    Ok(Nested {
+        shape: reader.shape.into_iter().map(seen).collect(),
+        elements: reader.elements,
+        missing: reader.missing,
+    })
+}
+
+/// Reads the elements of a list one after the other, however they are nested: `[1, 2, 3, 4]` and
+/// `[[1, 2], [3, 4]]` are the same. The shape has one size, that of all elements.
+///
+/// # Errors
+/// As [`read_nested`]; [`Reason::WrongShape`] as soon as there are more than `most`.
+pub fn read_flat<T: Element>(
+    raw: &str,
+    most: usize,
+    rules: &CellRules,
+) -> Result<Nested<T>, Reason> {
+    let mut reader = Reader::new(raw, rules);
+    reader.flat(most)?;
+    reader.cursor.end().map_err(|_| Reason::NotAList)?;
+    Ok(Nested {
+        shape: vec![reader.elements.len()],
+        elements: reader.elements,
+        missing: reader.missing,
+    })
+}
+
+/// The elements read so far.
+struct Reader<'r, T> {
+    cursor: Cursor<'r>,
+    rules: &'r CellRules,
+    /// For each level the length of its lists, once one was read.
+    shape: Vec<usize>,
+    elements: Vec<T>,
+    missing: u64,
+}
+
+impl<'r, T: Element> Reader<'r, T> {
+    fn new(raw: &'r str, rules: &'r CellRules) -> Reader<'r, T> {
+        Reader {
+            cursor: Cursor::new(raw),
+            rules,
+            shape: Vec::new(),
+            elements: Vec::new(),
+            missing: 0,
         }
     }
-}
 
-/// One level of the nesting: a list of lists, or, below the last level, one element.
-struct Level<'a, T> {
-    nested: &'a mut Nested<T>,
-    /// Why the walk stopped; serde's own error carries only text.
-    fault: &'a mut Option<Reason>,
-    depth: usize,
-    rules: &'a CellRules,
-}
+    /// A list of lists, or, below the last level, one element; no deeper than [`DEEPEST`].
+    fn level(&mut self, depth: usize) -> Result<(), Reason> {
+        if depth == self.shape.len() {
+            return self.element();
+        }
+        self.cursor.enter(b'[').map_err(|_| Reason::NotAList)?;
+        let mut length = 0;
+        while self.cursor.next_item().map_err(|_| Reason::NotAList)? {
+            self.level(depth + 1)?;
+            length += 1;
+        }
+        match self.shape.get_mut(depth) {
+            Some(size) if *size == usize::MAX => *size = length,
+            Some(size) if *size == length => {}
+            _ => return Err(Reason::WrongShape),
+        }
+        Ok(())
+    }
 
-impl<T: Element> Level<'_, T> {
-    fn element(self, raw: &str) -> Result<(), Reason> {
+    fn flat(&mut self, most: usize) -> Result<(), Reason> {
+        let mut depth = 0;
+        loop {
+            match self.cursor.peek() {
+                Some(b'[') if depth < DEEPEST => {
+                    self.cursor.enter(b'[').map_err(|_| Reason::NotAList)?;
+                    depth += 1;
+                }
+                _ if depth == 0 => return Err(Reason::NotAList),
+                _ if self.elements.len() == most => return Err(Reason::WrongShape),
+                _ => self.element()?,
+            }
+            while !self.cursor.next_item().map_err(|_| Reason::NotAList)? {
+                depth -= 1;
+                if depth == 0 {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn element(&mut self) -> Result<(), Reason> {
+        self.cursor.peek();
+        let rest = self.cursor.rest();
+        if let Some((element, length)) = T::scan(rest)
+            && matches!(
+                rest.get(length),
+                None | Some(b',' | b']' | b' ' | b'\n' | b'\r' | b'\t')
+            )
+        {
+            self.cursor.advance(length);
+            self.elements.push(element);
+            return Ok(());
+        }
+        let raw = self.cursor.value().map_err(|_| Reason::NotAList)?;
         let element = match read(Cell::Json(raw), self.rules)? {
             Some(element) => element,
             None => {
-                self.nested.missing += 1;
+                self.missing += 1;
                 T::missing().ok_or(Reason::Missing)?
             }
         };
-        self.nested.elements.push(element);
-        Ok(())
-    }
-}
-
-impl<'de, T: Element> DeserializeSeed<'de> for Level<'_, T> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        if self.depth < self.nested.shape.len() {
-            return deserializer.deserialize_seq(self);
-        }
-        let raw: &RawValue = serde::Deserialize::deserialize(deserializer)?;
-        let Level {
-            nested,
-            fault,
-            depth,
-            rules,
-        } = self;
-        let level = Level {
-            nested,
-            fault: &mut *fault,
-            depth,
-            rules,
-        };
-        level.element(raw.get()).map_err(|reason| {
-            *fault = Some(reason);
-            D::Error::custom(reason.code())
-        })
-    }
-}
-
-impl<'de, T: Element> Visitor<'de> for Level<'_, T> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a list")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        let mut length = 0;
-        loop {
-            let below = Level {
-                nested: &mut *self.nested,
-                fault: &mut *self.fault,
-                depth: self.depth + 1,
-                rules: self.rules,
-            };
-            if items.next_element_seed(below)?.is_none() {
-                break;
-            }
-            length += 1;
-        }
-        match self.nested.shape.get_mut(self.depth) {
-            Some(size) if *size == usize::MAX => *size = length,
-            Some(size) if *size == length => {}
-            _ => {
-                *self.fault = Some(Reason::WrongShape);
-                return Err(A::Error::custom("ragged"));
-            }
-        }
+        self.elements.push(element);
         Ok(())
     }
 }
@@ -186,5 +193,29 @@ mod tests {
         let read = read.expect("a list of floats");
         assert_eq!(read.missing, 1);
         assert!(read.elements[1].is_nan());
+    }
+
+    #[test]
+    fn the_tokens_for_what_is_not_finite_are_floats() {
+        let read = read_nested::<f64>("[NaN, Infinity, -Infinity]", 1, &CellRules::default());
+        let read = read.expect("a list of floats");
+        assert_eq!((read.missing, read.elements[0].is_nan()), (0, true));
+        assert_eq!(read.elements[1..], [f64::INFINITY, f64::NEG_INFINITY]);
+        assert_eq!(nested("[NaN]", 1), Err(Reason::NotANumber));
+    }
+
+    #[test]
+    fn flat_elements_do_not_care_for_their_nesting() {
+        let flat = |raw: &str| {
+            let read = read_flat::<i64>(raw, 4, &CellRules::default());
+            read.map(|nested| nested.elements)
+        };
+        for raw in ["[1,2,3,4]", "[[1,2],[3,4]]", "[[[1],[2,3]],[4],[]]"] {
+            assert_eq!(flat(raw), Ok(vec![1, 2, 3, 4]), "{raw}");
+        }
+        assert_eq!(flat("[1,2,3,4,5]"), Err(Reason::WrongShape));
+        assert_eq!(flat("1"), Err(Reason::NotAList));
+        assert_eq!(flat("[1,2"), Err(Reason::NotAList));
+        assert_eq!(flat(&"[".repeat(17)), Err(Reason::NotAList));
     }
 }

@@ -17,11 +17,11 @@ mod text;
 
 use std::io::{self, Write};
 
-use crate::cli::{ExampleKind, InspectArgs, RuntimeArgs, TreesName};
+use crate::cli::{ExampleKind, InspectArgs};
 use crate::error::{Error, Result, escape_controls};
+use crate::flags;
 use crate::model::onnx::{self, Facts};
-use crate::model::runtime::RuntimeChoice;
-use crate::model::trees::{Choice, Evaluated, foretell};
+use crate::model::trees::{Evaluated, foretell};
 
 use check::Checked;
 
@@ -35,10 +35,10 @@ pub fn run(args: &InspectArgs) -> Result<()> {
     if let Some(kind) = args.example {
         return print_example(&facts, kind).map_err(|error| error.at(args.model.display()));
     }
-    let trees = trees_choice(&args.runtime);
+    let trees = flags::trees_choice(&args.runtime);
     let checked = args
         .check
-        .then(|| check::check(&facts, &runtime_choice(&args.runtime), trees));
+        .then(|| check::check(&facts, &flags::runtime_choice(&args.runtime), trees));
     // What a load showed counts more than what the file lets expect.
     let evaluated = match checked
         .as_ref()
@@ -90,19 +90,4 @@ fn print(text: &str) -> Result<()> {
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush());
     written.map_err(|source| Error::io("standard output", &source))
-}
-
-fn runtime_choice(args: &RuntimeArgs) -> RuntimeChoice {
-    RuntimeChoice {
-        library: args.runtime.clone(),
-        allow_known_bad: args.allow_known_bad_runtime,
-        verbosity: args.verbose,
-    }
-}
-
-fn trees_choice(args: &RuntimeArgs) -> Choice {
-    match args.trees {
-        TreesName::Auto => Choice::Auto,
-        TreesName::Ort => Choice::Ort,
-    }
 }

@@ -3,16 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::batch::cell::CellRules;
 use crate::batch::columns::Wanted;
-use crate::batch::decide::Activation;
 use crate::batch::names::Names;
-use crate::batch::plan::{Keep, Plan, Rules};
-use crate::cli::{
-    ActivationName, FaultArgs, FormatName, LongRunArgs, MaxErrors, NameList, OnErrorName, Pair,
-    PredictArgs, RuntimeArgs, Shard, TreesName,
-};
+use crate::batch::plan::{Plan, Rules};
+use crate::cli::{FaultArgs, FormatName, LongRunArgs, MaxErrors, OnErrorName, PredictArgs, Shard};
 use crate::error::{Error, Result};
+use crate::flags;
 use crate::model::runtime::RuntimeChoice;
 use crate::model::trees::Choice;
 
@@ -140,9 +136,6 @@ impl Options {
     /// read.
     pub fn new(args: &PredictArgs) -> Result<Options> {
         let formats = &args.formats;
-        if args.predictions.threshold.is_some_and(f64::is_nan) {
-            return Err(Error::usage("--threshold: expected a number, found NaN"));
-        }
         let output = formats
             .output
             .clone()
@@ -166,11 +159,14 @@ impl Options {
             output: None,
             output_dir: formats.output_dir.clone(),
             rules: rules(args)?,
-            wanted: wanted(args)?,
+            wanted: flags::wanted(&args.predictions)?,
             nan_as: formats.nan_as.clone(),
             limit: args.run.limit,
             explain: args.run.explain,
-            jobs: args.run.jobs.map_or_else(available, usize::from),
+            jobs: args
+                .run
+                .jobs
+                .map_or_else(flags::available_threads, usize::from),
             batch_size: args.run.batch_size as usize,
             on_error: on_error(&args.faults),
             rejects: args.faults.rejects.clone(),
@@ -188,8 +184,8 @@ impl Options {
             report: args.report.clone(),
             stream: args.long.stream,
             quiet: args.run.quiet,
-            runtime: runtime_choice(&args.runtime),
-            trees: trees_choice(&args.runtime),
+            runtime: flags::runtime_choice(&args.runtime),
+            trees: flags::trees_choice(&args.runtime),
         };
         if let Some(output) = output {
             options.set_output(output);
@@ -281,23 +277,6 @@ impl Options {
     }
 }
 
-/// The runtime that the flags ask for.
-pub fn runtime_choice(args: &RuntimeArgs) -> RuntimeChoice {
-    RuntimeChoice {
-        library: args.runtime.clone(),
-        allow_known_bad: args.allow_known_bad_runtime,
-        verbosity: args.verbose,
-    }
-}
-
-/// What the flags let evaluate tree ensembles.
-pub fn trees_choice(args: &RuntimeArgs) -> Choice {
-    match args.trees {
-        TreesName::Auto => Choice::Auto,
-        TreesName::Ort => Choice::Ort,
-    }
-}
-
 fn encoding(label: Option<&str>) -> Result<Option<&'static Encoding>> {
     let Some(label) = label else {
         return Ok(None);
@@ -361,91 +340,17 @@ fn on_error(args: &FaultArgs) -> OnError {
     }
 }
 
-/// Threads that this process may use: affinity and cgroup quota count, not the machine's cores.
-fn available() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
 fn rules(args: &PredictArgs) -> Result<Rules> {
     let columns = &args.columns;
-    let values = &args.values;
     Ok(Rules {
-        features: optional("--features", columns.features.as_ref())?,
-        id: names("--id", columns.id.as_ref())?,
-        label: names("--label", columns.label.as_ref())?,
-        exclude: names("--exclude", columns.exclude.as_ref())?,
+        features: flags::optional("--features", columns.features.as_ref())?,
+        id: flags::names("--id", columns.id.as_ref())?,
+        label: flags::names("--label", columns.label.as_ref())?,
+        exclude: flags::names("--exclude", columns.exclude.as_ref())?,
         by_position: args.formats.no_header,
         allow_missing_columns: columns.allow_missing_columns,
-        set: pairs(&columns.set),
-        fill: pairs(&values.fill),
-        keep: keep(&columns.keep)?,
-        cells: CellRules {
-            missing: names("--missing", values.missing.as_ref())?,
-            missing_in_strings: values.missing_in_strings,
-            lenient: values.lenient,
-        },
+        set: flags::pairs(&columns.set),
+        keep: flags::keep(&columns.keep)?,
+        ..flags::rules(&args.values)?
     })
-}
-
-fn wanted(args: &PredictArgs) -> Result<Wanted> {
-    let predictions = &args.predictions;
-    Ok(Wanted {
-        outputs: optional("--outputs", predictions.outputs.as_ref())?,
-        classes: optional("--classes", predictions.classes.as_ref())?,
-        activation: predictions.activation.map(|name| match name {
-            ActivationName::Sigmoid => Activation::Sigmoid,
-            ActivationName::Softmax => Activation::Softmax,
-        }),
-        threshold: predictions.threshold,
-        top: predictions.top.map(|most| most as usize),
-        argmax: predictions.argmax,
-    })
-}
-
-fn keep(list: &NameList) -> Result<Keep> {
-    match list.0.as_str() {
-        "unused" => Ok(Keep::Unused),
-        "all" => Ok(Keep::All),
-        "none" => Ok(Keep::None),
-        _ => names("--keep", Some(list)).map(Keep::List),
-    }
-}
-
-fn pairs(pairs: &[Pair]) -> Vec<(String, String)> {
-    pairs
-        .iter()
-        .map(|pair| (pair.name.clone(), pair.value.clone()))
-        .collect()
-}
-
-fn names(flag: &str, list: Option<&NameList>) -> Result<Vec<String>> {
-    Ok(optional(flag, list)?.unwrap_or_default())
-}
-
-/// The names of a list flag: after commas, or one a line from `@FILE`.
-fn optional(flag: &str, list: Option<&NameList>) -> Result<Option<Vec<String>>> {
-    let Some(NameList(text)) = list else {
-        return Ok(None);
-    };
-    let names: Vec<String> = match text.strip_prefix('@') {
-        None => text.split(',').map(str::to_owned).collect(),
-        Some(path) => {
-            let file = std::fs::read_to_string(Path::new(path)).map_err(|source| {
-                let error = Error::io(path, &source);
-                let reason = error
-                    .report()
-                    .map_or(String::new(), |report| report.message.clone());
-                Error::usage(format!("{flag} @{path}: {reason}"))
-            })?;
-            let lines = file.trim_start_matches('\u{feff}').lines();
-            lines
-                .filter(|line| !line.is_empty())
-                .map(str::to_owned)
-                .collect()
-        }
-    };
-    if names.is_empty() {
-        return Err(Error::usage(format!("{flag} {text}: the list is empty")));
-    }
-    Ok(Some(names))
 }

@@ -7,25 +7,56 @@ use std::path::Path;
 use crate::run::ROOT;
 
 /// What each module may import of this crate. `each_dtype` is a macro of `model`.
-const LAYERS: [(&str, &[&str]); 9] = [
+const LAYERS: [(&str, &[&str]); 11] = [
     ("allocator", &[]),
     ("error", &[]),
     ("trees", &["trees"]),
     ("model", &["model", "trees", "error", "each_dtype"]),
     ("batch", &["batch", "model", "error", "each_dtype"]),
     ("cli", &[]),
+    ("flags", &["batch", "model", "error", "cli"]),
     (
         "predict",
-        &["predict", "batch", "model", "error", "cli", "each_dtype"],
+        &[
+            "predict",
+            "batch",
+            "model",
+            "error",
+            "cli",
+            "flags",
+            "each_dtype",
+        ],
     ),
     (
         "inspect",
-        &["inspect", "batch", "model", "error", "cli", "each_dtype"],
+        &[
+            "inspect",
+            "batch",
+            "model",
+            "error",
+            "cli",
+            "flags",
+            "each_dtype",
+        ],
+    ),
+    // What a model expects is told over HTTP as it is on the command line.
+    (
+        "serve",
+        &[
+            "serve",
+            "inspect",
+            "batch",
+            "model",
+            "error",
+            "cli",
+            "flags",
+            "each_dtype",
+        ],
     ),
     (
         "lib",
         &[
-            "predict", "inspect", "batch", "model", "trees", "error", "cli",
+            "predict", "inspect", "serve", "batch", "model", "trees", "error", "cli",
         ],
     ),
 ];

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::batch::columns::{Layout, Renamed};
 use crate::batch::encode::Group;
+use crate::batch::first;
 use crate::batch::names::listed;
 use crate::batch::write::{CsvStyle, csv_cell};
 use crate::error::{Error, Result};
@@ -17,7 +18,6 @@ use crate::predict::input::opened::{Opened, Piece};
 use crate::predict::options::Options;
 use crate::predict::output::progress::Progress;
 use crate::predict::output::written::{self, Beginning, Kept};
-use crate::predict::score::first;
 use crate::predict::score::insight::Questions;
 use crate::predict::score::scorer::Scorer;
 use crate::predict::text::cut::Cut;

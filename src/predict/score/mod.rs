@@ -4,7 +4,6 @@
 //! look (once: first records -> layout) -> scorer ( intake -> Model::run -> rejects, insight -> output )
 //! ```
 
-pub mod first;
 pub mod hint;
 pub mod insight;
 pub mod look;

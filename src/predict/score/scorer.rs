@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::batch::columns::Layout;
 use crate::batch::encode::{Group, Missing};
+use crate::batch::run::{Part, Prediction, Way};
 use crate::batch::write::CsvStyle;
 use crate::error::{Error, Result};
 use crate::model::Model;
@@ -47,16 +48,6 @@ pub struct Scored {
     pub answers: Answers,
 }
 
-/// Consecutive records of a group after their run.
-enum Part {
-    Scored {
-        records: usize,
-        outputs: Vec<Tensor>,
-    },
-    /// One record that the model refuses, in the model's words.
-    Refused(String),
-}
-
 /// Where a block's records come from.
 #[derive(Clone, Copy)]
 enum Origin<'b> {
@@ -64,9 +55,6 @@ enum Origin<'b> {
     /// A table, from this row on.
     Table(u64),
 }
-
-/// A record's predictions: the tensors of its run, and its row in them.
-pub type Prediction<'p> = (&'p [Tensor], usize);
 
 impl Scorer<'_> {
     /// Scores consecutive records of a source.
@@ -128,9 +116,15 @@ impl Scorer<'_> {
                 answers.look(&self.questions, way, run, truths.unwrap_or_default());
             }
         };
+        let way = Way {
+            model: self.model,
+            layout: &self.layout,
+            batch: self.intake.plan.batch,
+            counts: &self.intake.plan.counts_records(),
+        };
         let mut first = 0;
         for group in &encoded.groups {
-            self.run_group(first, group, &mut parts, &mut look)?;
+            way.run(first, group, &mut parts, &mut look)?;
             first += group.records;
         }
         Ok((parts, answers))
@@ -143,41 +137,6 @@ impl Scorer<'_> {
         }
         let entries = encoded.entries.iter().filter(|entry| entry.is_encoded);
         entries.map(|entry| encoded.truth(entry)).collect()
-    }
-
-    /// Runs one group, whose first record is record `first` of all groups, and shows `look` what
-    /// came out. Where the model fails on it, the halves are tried, and their halves, until the
-    /// records at fault are alone.
-    fn run_group(
-        &self,
-        first: usize,
-        group: &Group,
-        parts: &mut Vec<Part>,
-        look: &mut dyn FnMut(usize, &Group, &[Tensor]),
-    ) -> Result<()> {
-        let batch = self.intake.plan.batch;
-        let records = group.records;
-        let failure = match self.model.run(&group.inputs) {
-            Ok(values) => {
-                let outputs = self.layout.arrange(values, group.rows(batch))?;
-                look(first, group, &outputs);
-                parts.push(Part::Scored { records, outputs });
-                return Ok(());
-            }
-            Err(failure) => failure,
-        };
-        if records <= 1 {
-            let message = failure.report().map_or("", |report| &report.message);
-            let message = message.replace("on this batch", "on this record");
-            parts.push(Part::Refused(message));
-            return Ok(());
-        }
-        let counts = self.intake.plan.counts_records();
-        for half in [0..records / 2, records / 2..records] {
-            let start = first + half.start;
-            self.run_group(start, &group.part(half, &counts, batch), parts, look)?;
-        }
-        Ok(())
     }
 
     /// Marks the refused records as rejects.
@@ -322,30 +281,5 @@ impl Scorer<'_> {
         portions
             .map(|portion| written::rows(self, encoded, portion))
             .collect()
-    }
-}
-
-impl Part {
-    fn records(&self) -> usize {
-        match self {
-            Part::Scored { records, .. } => *records,
-            Part::Refused(_) => 1,
-        }
-    }
-
-    /// For each record its predictions; nothing for a refused one.
-    fn each(&self) -> impl Iterator<Item = Option<Prediction<'_>>> {
-        (0..self.records()).map(move |record| match self {
-            Part::Scored { outputs, .. } => Some((outputs.as_slice(), record)),
-            Part::Refused(_) => None,
-        })
-    }
-
-    /// For each record why it was refused; nothing for the others.
-    fn messages(&self) -> impl Iterator<Item = Option<&str>> {
-        (0..self.records()).map(move |_| match self {
-            Part::Scored { .. } => None,
-            Part::Refused(message) => Some(message.as_str()),
-        })
     }
 }

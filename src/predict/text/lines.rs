@@ -2,8 +2,9 @@
 
 use crate::batch::write::{csv_empty, csv_field, json_field, json_string};
 
+use crate::batch::run::Prediction;
 use crate::predict::format::{FileFormat, Format};
-use crate::predict::score::scorer::{Prediction, Scorer};
+use crate::predict::score::scorer::Scorer;
 
 impl Scorer<'_> {
     /// Appends one record: its kept cells, empty where there are none, and its predictions, likewise.

@@ -1,8 +1,8 @@
 //! The first run: what it returns decides the columns of the output.
 
-use crate::batch::columns::{Layout, Wanted};
-use crate::batch::encode::Group;
-use crate::batch::plan::Plan;
+use super::columns::{Layout, Wanted};
+use super::encode::Group;
+use super::plan::Plan;
 use crate::error::Result;
 use crate::model::Model;
 use crate::model::tensor::Tensor;
