@@ -16,7 +16,7 @@ Exit codes:
   4  reading or writing failed
   128+n  ended by signal n";
 
-/// Puts trained models (ONNX) to work: scores files and pipes, says what a model expects.
+/// Puts trained models (ONNX) to work: scores files and pipes, answers HTTP, says what a model expects.
 ///
 /// Everything happens on this machine; nothing is ever sent anywhere.
 #[derive(Debug, Parser)]
@@ -35,6 +35,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Predict(Box<PredictArgs>),
+    Serve(Box<ServeArgs>),
     Inspect(InspectArgs),
 }
 
@@ -314,6 +315,146 @@ pub struct RuntimeArgs {
     pub verbose: u8,
 }
 
+/// Answer requests for predictions over HTTP
+///
+/// One address takes JSON, CSV and NDJSON records (POST /predict) and speaks the protocols of other
+/// model servers: Open Inference Protocol v2 (/v2), TensorFlow Serving and KServe v1 (/v1), MLflow and
+/// SageMaker (/invocations). GET /docs explains it all for the models that are served.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct ServeArgs {
+    /// Models, each an ONNX file (.onnx) or ONNX Runtime's own format (.ort); NAME=PATH gives it a
+    /// name other than its file's
+    #[arg(value_name = "MODEL")]
+    pub models: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub address: AddressArgs,
+    #[command(flatten)]
+    pub limits: LimitArgs,
+    #[command(flatten)]
+    pub fields: FieldArgs,
+    #[command(flatten)]
+    pub values: ValueArgs,
+    #[command(flatten)]
+    pub predictions: PredictionArgs,
+    #[command(flatten)]
+    pub runtime: RuntimeArgs,
+}
+
+/// Where the server listens.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Address")]
+pub struct AddressArgs {
+    /// Address to listen on; 0.0.0.0 or [::] is all of this machine's
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1",
+        conflicts_with = "listen"
+    )]
+    pub host: String,
+
+    /// Port to listen on; 0 takes a free one. By default what PORT, AIP_HTTP_PORT or
+    /// SAGEMAKER_BIND_TO_PORT says, else 8080
+    #[arg(short, long, value_name = "PORT", conflicts_with = "listen")]
+    pub port: Option<u16>,
+
+    /// Listen here instead: HOST:PORT, or unix:PATH; may be given several times
+    #[arg(long, value_name = "WHERE")]
+    pub listen: Vec<String>,
+
+    /// No banner at the start, no line for each request
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// What a client may cost.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits")]
+pub struct LimitArgs {
+    /// Largest body of a request, also after it is unpacked
+    #[arg(long, value_name = "SIZE", default_value = "64M")]
+    pub max_body: ByteSize,
+
+    /// Largest head of a request
+    #[arg(long, value_name = "SIZE", default_value = "16K")]
+    pub max_head: ByteSize,
+
+    /// Most header fields of a request
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..))]
+    pub max_fields: u16,
+
+    /// Longest path with its query
+    #[arg(long, value_name = "SIZE", default_value = "8K")]
+    pub max_url: ByteSize,
+
+    /// Most connections at once; further ones are told to come back (503)
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_connections: u32,
+
+    /// Most requests that are worked on at once; further ones are told to come back (503)
+    #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_requests: u32,
+
+    /// Seconds that an answer may take (504 after that); 0 is no limit
+    #[arg(long, value_name = "S", default_value_t = 60)]
+    pub timeout_s: u32,
+
+    /// Seconds in which the head of a request must have come
+    #[arg(long, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    pub header_timeout_s: u32,
+
+    /// Seconds in which more of a body must have come
+    #[arg(long, value_name = "S", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..))]
+    pub body_timeout_s: u32,
+
+    /// Seconds that a connection may wait for its next request
+    #[arg(long, value_name = "S", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
+    pub idle_timeout_s: u32,
+
+    /// Seconds in which a client must take more of its answer
+    #[arg(long, value_name = "S", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
+    pub write_timeout_s: u32,
+
+    /// Seconds in which requests are finished after SIGTERM or Ctrl-C; a second signal ends at once
+    #[arg(long, value_name = "S", default_value_t = 30)]
+    pub grace_s: u32,
+
+    /// Answers of this size on are compressed for clients that accept it
+    #[arg(long, value_name = "SIZE", default_value = "16K")]
+    pub compress_from: ByteSize,
+
+    /// Most records of one run of the model
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    pub batch_size: u32,
+}
+
+/// Which fields of a record are what.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Records (a LIST is a,b,c or @FILE with one name a line)")]
+pub struct FieldArgs {
+    /// Fields of the model's one matrix input, in the model's order
+    #[arg(long, value_name = "LIST")]
+    pub features: Option<NameList>,
+
+    /// Score fields that a record lacks as missing values
+    #[arg(long)]
+    pub allow_missing_columns: bool,
+
+    /// Give an input that does not change from record to record (a scalar, a state)
+    #[arg(long, value_name = "NAME=JSON")]
+    pub set: Vec<Pair>,
+
+    /// Refuse records with fields that the model has no use for
+    #[arg(long)]
+    pub strict: bool,
+
+    /// What JSON answers have for NaN and infinities, which it cannot say
+    #[arg(long, value_name = "WHAT", default_value = "null")]
+    pub nan: NanName,
+}
+
 /// Show what goes into a model, what comes out and what is inside
 ///
 /// Reads only the file; ONNX Runtime is not started unless --check asks for it.
@@ -384,6 +525,14 @@ pub enum TreesName {
     Auto,
     /// ONNX Runtime for all
     Ort,
+}
+
+/// What JSON has for NaN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum NanName {
+    Null,
+    /// The bare tokens NaN, Infinity and -Infinity, which Python reads
+    Token,
 }
 
 /// What `inspect --example` prints.

@@ -42,4 +42,5 @@ pub mod flags;
 pub mod inspect;
 pub mod model;
 pub mod predict;
+pub mod serve;
 pub mod trees;

@@ -8,7 +8,7 @@ use clap::Parser;
 use mlserve::cli::{Cli, Command};
 use mlserve::error::{Error, Result};
 use mlserve::model::runtime;
-use mlserve::{allocator, inspect, predict};
+use mlserve::{allocator, inspect, predict, serve};
 
 fn main() -> ExitCode {
     runtime::disable_telemetry();
@@ -28,6 +28,7 @@ fn dispatch(cli: &Cli) -> Result<()> {
             allocator::share_freed_memory();
             predict::run(args)
         }
+        Some(Command::Serve(args)) => serve::run(args),
         Some(Command::Inspect(args)) => inspect::run(args),
         // Nothing but a command, --licenses, --help and --version gets through the parser.
         None => print_licenses(),

@@ -16,6 +16,15 @@ pub struct CsvStyle {
     pub nan_as: String,
 }
 
+/// What JSON has for NaN and infinities, which it cannot say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum NonFinite {
+    #[default]
+    Null,
+    /// The bare tokens `NaN`, `Infinity` and `-Infinity`, as Python writes them.
+    Token,
+}
+
 /// Appends `cell` to `out`, quoted if it has to be.
 pub fn csv_cell(out: &mut Vec<u8>, cell: &[u8], delimiter: u8) {
     if !needs_quotes(cell, delimiter) {
@@ -83,7 +92,7 @@ pub fn csv_field(
         }
         Form::Nested | Form::Unknown => cell(&mut |out| {
             let mut json = Vec::new();
-            json_record(&mut json, values, record);
+            json_record(&mut json, values, record, NonFinite::Null);
             csv_cell(out, &json, style.delimiter);
         }),
     }
@@ -96,16 +105,22 @@ pub fn csv_empty(out: &mut Vec<u8>, count: usize, style: &CsvStyle, first: bool)
 }
 
 /// Appends `field` for record `record` of `values` as a JSON value.
-pub fn json_field(out: &mut Vec<u8>, field: &Field, values: &Tensor, record: usize) {
+pub fn json_field(
+    out: &mut Vec<u8>,
+    field: &Field,
+    values: &Tensor,
+    record: usize,
+    nan: NonFinite,
+) {
     match &field.form {
-        Form::Scalar => json_element(out, values, record),
+        Form::Scalar => json_element(out, values, record, nan),
         Form::Classes(classes) => {
             let width = classes.len();
             let members = classes.iter().zip(record * width..);
             json_joined(out, b'{', b'}', members, |out, (class, index)| {
                 json_string(out, class);
                 out.push(b':');
-                json_element(out, values, index);
+                json_element(out, values, index, nan);
             });
         }
         Form::Top { most, classes } => {
@@ -114,11 +129,11 @@ pub fn json_field(out: &mut Vec<u8>, field: &Field, values: &Tensor, record: usi
                 out.extend_from_slice(b"{\"class\":");
                 json_string(out, class);
                 out.extend_from_slice(b",\"score\":");
-                json_element(out, values, score);
+                json_element(out, values, score, nan);
                 out.push(b'}');
             });
         }
-        Form::List(_) | Form::Nested | Form::Unknown => json_record(out, values, record),
+        Form::List(_) | Form::Nested | Form::Unknown => json_record(out, values, record, nan),
     }
 }
 
@@ -166,21 +181,34 @@ fn json_joined<I: Iterator>(
 }
 
 /// Appends one record of a tensor `[N, ...]` as nested lists.
-fn json_record(out: &mut Vec<u8>, values: &Tensor, record: usize) {
-    fn nested<T: Show>(out: &mut Vec<u8>, view: ArrayViewD<'_, T>) {
-        match view.first().filter(|_| view.ndim() == 0) {
-            Some(element) => element.json(out),
-            None => json_joined(out, b'[', b']', view.outer_iter(), |out, item| {
-                nested(out, item)
-            }),
-        }
-    }
-    fn of_record<T: Show>(out: &mut Vec<u8>, array: &ArrayD<T>, record: usize) {
+fn json_record(out: &mut Vec<u8>, values: &Tensor, record: usize, nan: NonFinite) {
+    fn of_record<T: Show>(out: &mut Vec<u8>, array: &ArrayD<T>, record: usize, nan: NonFinite) {
         if record < array.len_of(Axis(0)) {
-            nested(out, array.index_axis(Axis(0), record));
+            nested(out, array.index_axis(Axis(0), record), nan);
         }
     }
-    each_dtype!(values, array => of_record(out, array, record));
+    each_dtype!(values, array => of_record(out, array, record, nan));
+}
+
+/// Appends a tensor of any shape as nested lists, a scalar as its one value.
+pub fn json_tensor(out: &mut Vec<u8>, values: &Tensor, nan: NonFinite) {
+    each_dtype!(values, array => nested(out, array.view(), nan));
+}
+
+/// Appends all elements of a tensor as one list, row-major.
+pub fn json_flat(out: &mut Vec<u8>, values: &Tensor, nan: NonFinite) {
+    each_dtype!(values, array => {
+        json_joined(out, b'[', b']', array.iter(), |out, element| element.json(out, nan));
+    });
+}
+
+fn nested<T: Show>(out: &mut Vec<u8>, view: ArrayViewD<'_, T>, nan: NonFinite) {
+    match view.first().filter(|_| view.ndim() == 0) {
+        Some(element) => element.json(out, nan),
+        None => json_joined(out, b'[', b']', view.outer_iter(), |out, item| {
+            nested(out, item, nan)
+        }),
+    }
 }
 
 fn csv_element(out: &mut Vec<u8>, values: &Tensor, index: usize, style: &CsvStyle) {
@@ -189,16 +217,16 @@ fn csv_element(out: &mut Vec<u8>, values: &Tensor, index: usize, style: &CsvStyl
     });
 }
 
-fn json_element(out: &mut Vec<u8>, values: &Tensor, index: usize) {
+fn json_element(out: &mut Vec<u8>, values: &Tensor, index: usize, nan: NonFinite) {
     each_dtype!(values, array => if let Some(element) = array.as_slice().and_then(|all| all.get(index)) {
-        element.json(out);
+        element.json(out, nan);
     });
 }
 
 /// How one element is written.
 trait Show {
     fn csv(&self, out: &mut Vec<u8>, style: &CsvStyle);
-    fn json(&self, out: &mut Vec<u8>);
+    fn json(&self, out: &mut Vec<u8>, nan: NonFinite);
 }
 
 /// Floats as the shortest text that reads back to the same value.
@@ -216,13 +244,19 @@ macro_rules! show_float {
                 }
             }
 
-            fn json(&self, out: &mut Vec<u8>) {
+            fn json(&self, out: &mut Vec<u8>, nan: NonFinite) {
                 let value = $widen(*self);
                 if value.is_finite() {
                     out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
-                } else {
-                    out.extend_from_slice(b"null");
+                    return;
                 }
+                let text: &[u8] = match nan {
+                    NonFinite::Null => b"null",
+                    NonFinite::Token if value.is_nan() => b"NaN",
+                    NonFinite::Token if value > 0.0 => b"Infinity",
+                    NonFinite::Token => b"-Infinity",
+                };
+                out.extend_from_slice(text);
             }
         }
     )*};
@@ -239,10 +273,10 @@ macro_rules! show_int {
     ($($type:ty)*) => {$(
         impl Show for $type {
             fn csv(&self, out: &mut Vec<u8>, _: &CsvStyle) {
-                self.json(out);
+                self.json(out, NonFinite::Null);
             }
 
-            fn json(&self, out: &mut Vec<u8>) {
+            fn json(&self, out: &mut Vec<u8>, _: NonFinite) {
                 out.extend_from_slice(itoa::Buffer::new().format(*self).as_bytes());
             }
         }
@@ -253,10 +287,10 @@ show_int!(i8 i16 i32 i64 u8 u16 u32 u64);
 
 impl Show for bool {
     fn csv(&self, out: &mut Vec<u8>, _: &CsvStyle) {
-        self.json(out);
+        self.json(out, NonFinite::Null);
     }
 
-    fn json(&self, out: &mut Vec<u8>) {
+    fn json(&self, out: &mut Vec<u8>, _: NonFinite) {
         out.extend_from_slice(if *self { b"true" } else { b"false" });
     }
 }
@@ -266,7 +300,7 @@ impl Show for String {
         csv_cell(out, self.as_bytes(), style.delimiter);
     }
 
-    fn json(&self, out: &mut Vec<u8>) {
+    fn json(&self, out: &mut Vec<u8>, _: NonFinite) {
         json_string(out, self);
     }
 }
@@ -325,16 +359,23 @@ mod tests {
         };
         assert_eq!(all(""), ["", "", ""]);
         assert_eq!(all("NaN"), ["NaN", "inf", "-inf"]);
-        let mut json = Vec::new();
-        json_record(&mut json, &values, 1);
-        assert_eq!(json, b"null");
+        let json = |nan: NonFinite| {
+            let mut json = Vec::new();
+            json_tensor(&mut json, &values, nan);
+            String::from_utf8(json).expect("text")
+        };
+        assert_eq!(json(NonFinite::Null), "[null,null,null]");
+        assert_eq!(json(NonFinite::Token), "[NaN,Infinity,-Infinity]");
     }
 
     #[test]
     fn higher_ranks_are_nested_lists() {
         let values = Tensor::Int64(array![[[1, 2], [3, 4]], [[5, 6], [7, 8]]].into_dyn());
         let mut json = Vec::new();
-        json_record(&mut json, &values, 1);
+        json_record(&mut json, &values, 1, NonFinite::Null);
         assert_eq!(json, b"[[5,6],[7,8]]");
+        json.clear();
+        json_flat(&mut json, &values, NonFinite::Null);
+        assert_eq!(json, b"[1,2,3,4,5,6,7,8]");
     }
 }

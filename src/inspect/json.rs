@@ -71,6 +71,26 @@ pub(super) fn text(told: &Told<'_>) -> Result<String> {
     Ok(escaped(&text) + "\n")
 }
 
+/// The report without the model's path, for those who are not on this machine: `name` and `version`
+/// stand in its place.
+///
+/// # Errors
+/// As [`ports::declared`].
+pub(super) fn description(
+    facts: &Facts,
+    evaluated: &Evaluated,
+    (name, version): (&str, &str),
+) -> Result<String> {
+    let mut description = serde_json::Map::new();
+    description.insert("name".to_owned(), json!(name));
+    description.insert("version".to_owned(), json!(version));
+    if let Value::Object(report) = report(facts, evaluated)? {
+        description.extend(report);
+    }
+    description.shift_remove("path");
+    Ok(Value::Object(description).to_string())
+}
+
 fn report(facts: &Facts, evaluated: &Evaluated) -> Result<Value> {
     let signature = &facts.signature;
     Ok(json!({

@@ -10,7 +10,7 @@
 mod check;
 mod example;
 mod json;
-mod ports;
+pub(crate) mod ports;
 mod shown;
 mod table;
 mod text;
@@ -68,6 +68,18 @@ struct Told<'a> {
     evaluated: &'a Evaluated,
     /// After `--check`: what ONNX Runtime said.
     checked: Option<&'a Checked>,
+}
+
+/// What `--json` prints of a loaded model, on one line, with its name and version instead of its path.
+///
+/// # Errors
+/// As the report itself.
+pub(crate) fn description(
+    facts: &Facts,
+    evaluated: &Evaluated,
+    named: (&str, &str),
+) -> Result<String> {
+    json::description(facts, evaluated, named)
 }
 
 fn print_example(facts: &Facts, kind: ExampleKind) -> Result<()> {

@@ -11,7 +11,7 @@ use crate::model::signature::{Dim, Port, Signature, ValueType};
 
 /// What feeds an input.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Fed<'s> {
+pub(crate) enum Fed<'s> {
     /// One column, of the input's own name.
     Column,
     /// The columns that the model's metadata names.
@@ -32,7 +32,7 @@ pub(super) enum Fed<'s> {
 
 impl Fed<'_> {
     /// The word that JSON has for it.
-    pub(super) fn word(&self) -> &'static str {
+    pub(crate) fn word(&self) -> &'static str {
         match self {
             Fed::Column => "column",
             Fed::Features(_) => "features",
@@ -46,7 +46,7 @@ impl Fed<'_> {
 }
 
 /// The categories of an input that the model's encoder knows; a missing value is none of them.
-pub(super) fn categories<'f>(facts: &'f Facts, port: &Port) -> Option<Vec<&'f str>> {
+pub(crate) fn categories<'f>(facts: &'f Facts, port: &Port) -> Option<Vec<&'f str>> {
     let (_, known) = facts
         .categories
         .iter()
@@ -60,7 +60,7 @@ pub(super) fn categories<'f>(facts: &'f Facts, port: &Port) -> Option<Vec<&'f st
 }
 
 /// Records of one run, where nothing is given by `--set`.
-pub(super) fn run_batch(signature: &Signature) -> BatchAxis {
+pub(crate) fn run_batch(signature: &Signature) -> BatchAxis {
     let batch = batch_axis(signature, |_| false);
     let is_sized_state = |port: &Port| match kind(port, batch) {
         Kind::Once(dims) => dims.iter().any(Option::is_none),
@@ -74,7 +74,7 @@ pub(super) fn run_batch(signature: &Signature) -> BatchAxis {
 }
 
 /// What feeds each input, in the signature's order.
-pub(super) fn fed(signature: &Signature) -> Vec<Fed<'_>> {
+pub(crate) fn fed(signature: &Signature) -> Vec<Fed<'_>> {
     let batch = batch_axis(signature, |_| false);
     let dims = |port: &Port| match kind(port, batch) {
         Kind::PerRecord(dims) if port.tensor().is_some() => Some(dims),
@@ -133,7 +133,7 @@ fn fed_by<'s>(
 }
 
 /// Elements of one record, where all dimensions are fixed.
-pub(super) fn record_elements(dims: &[Option<usize>]) -> Option<usize> {
+pub(crate) fn record_elements(dims: &[Option<usize>]) -> Option<usize> {
     dims.iter().try_fold(1, |product: usize, size| {
         Some(product.saturating_mul((*size)?))
     })
@@ -143,7 +143,7 @@ pub(super) fn record_elements(dims: &[Option<usize>]) -> Option<usize> {
 ///
 /// # Errors
 /// As [`Layout::declared`].
-pub(super) fn declared(signature: &Signature) -> Result<Vec<Layout>> {
+pub(crate) fn declared(signature: &Signature) -> Result<Vec<Layout>> {
     let batch = run_batch(signature);
     let has_state = fed(signature).contains(&Fed::State);
     // One output at a time, so that its fields are told from those of the others.
@@ -164,7 +164,7 @@ pub(super) fn declared(signature: &Signature) -> Result<Vec<Layout>> {
 }
 
 /// The signature without its ports, to be given one output at a time.
-pub(super) fn alone(signature: &Signature) -> Signature {
+pub(crate) fn alone(signature: &Signature) -> Signature {
     Signature {
         inputs: Vec::new(),
         outputs: Vec::new(),
@@ -177,7 +177,7 @@ pub(super) fn alone(signature: &Signature) -> Signature {
 const MOST_COLUMNS: usize = 100_000;
 
 /// The columns of one output; `None` where only a run can tell them.
-pub(super) fn columns(layout: &Layout) -> Option<Vec<String>> {
+pub(crate) fn columns(layout: &Layout) -> Option<Vec<String>> {
     let is_open = |form: &Form| match form {
         Form::Unknown => true,
         Form::List(size) => *size > MOST_COLUMNS,
@@ -190,7 +190,7 @@ pub(super) fn columns(layout: &Layout) -> Option<Vec<String>> {
 }
 
 /// The class names that an output's columns have.
-pub(super) fn classes(layout: &Layout) -> Option<&[String]> {
+pub(crate) fn classes(layout: &Layout) -> Option<&[String]> {
     layout.fields.iter().find_map(|field| match &field.form {
         Form::Classes(classes) => Some(classes.as_slice()),
         _ => None,
@@ -198,7 +198,7 @@ pub(super) fn classes(layout: &Layout) -> Option<&[String]> {
 }
 
 /// The type of the elements, in tensors as in sequences and maps of them.
-pub(super) fn element(kind: &ValueType) -> Option<Dtype> {
+pub(crate) fn element(kind: &ValueType) -> Option<Dtype> {
     match kind {
         ValueType::Tensor { dtype, .. } => Some(*dtype),
         ValueType::Sequence(item) | ValueType::Optional(item) => element(item),
@@ -208,7 +208,7 @@ pub(super) fn element(kind: &ValueType) -> Option<Dtype> {
 }
 
 /// The declared shape, where there is one.
-pub(super) fn shape(port: &Port) -> Option<&[Dim]> {
+pub(crate) fn shape(port: &Port) -> Option<&[Dim]> {
     port.tensor().and_then(|(_, shape)| shape)
 }
 

@@ -20,6 +20,22 @@ pub enum Method {
     Other,
 }
 
+impl Method {
+    /// Its token; `?` for one that no route takes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Head => "HEAD",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Patch => "PATCH",
+            Method::Delete => "DELETE",
+            Method::Options => "OPTIONS",
+            Method::Other => "?",
+        }
+    }
+}
+
 /// One header field as it was sent; the name in any case, the value without blanks around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header<'r> {

@@ -1,6 +1,6 @@
 //! One record of the output as a line of text.
 
-use crate::batch::write::{csv_empty, csv_field, json_field, json_string};
+use crate::batch::write::{NonFinite, csv_empty, csv_field, json_field, json_string};
 
 use crate::batch::run::Prediction;
 use crate::predict::format::{FileFormat, Format};
@@ -65,7 +65,7 @@ impl Scorer<'_> {
             json_string(text, &field.name);
             text.push(b':');
             match prediction.and_then(|(outputs, record)| Some((outputs.get(position)?, record))) {
-                Some((values, record)) => json_field(text, field, values, record),
+                Some((values, record)) => json_field(text, field, values, record, NonFinite::Null),
                 None => text.extend_from_slice(b"null"),
             }
         }

@@ -1,0 +1,121 @@
+//! From a request to its reply, whatever the dialect: who may ask, which route, what went wrong.
+//!
+//! ```text
+//! request -> id -> allowed? -> route -> dialect -> reply | problem in the dialect's shape -> log, metrics
+//! ```
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::call::Call;
+use super::message::{Body, Head, Method, Refusal, Reply, Service};
+use super::problem::Problem;
+use super::registry::Registry;
+use super::routes::{self, Found, Route};
+use super::{info, native};
+
+use crate::batch::write::NonFinite;
+
+/// Everything that answering needs; shared by all threads.
+pub struct App {
+    pub registry: Registry,
+    /// What JSON answers have for NaN.
+    pub nan: NonFinite,
+    /// How long a request may take.
+    pub timeout: Option<Duration>,
+    is_stopping: AtomicBool,
+}
+
+impl App {
+    /// Serves `registry`.
+    pub fn new(registry: Registry, nan: NonFinite, timeout: Option<Duration>) -> App {
+        App {
+            registry,
+            nan,
+            timeout,
+            is_stopping: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether requests are welcome.
+    pub fn is_ready(&self) -> bool {
+        !self.is_stopping.load(Ordering::Relaxed)
+    }
+
+    /// Says that no more requests are welcome: those that know should go elsewhere.
+    pub fn stop(&self) {
+        self.is_stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// The version of ONNX Runtime.
+    pub fn runtime_version(&self) -> &str {
+        let first = self.registry.models().first();
+        first.map_or("", |hosted| hosted.model.runtime_version())
+    }
+
+    fn route<'s>(
+        &'s self,
+        call: &mut Call,
+        head: &Head<'_>,
+        body: &mut dyn Body,
+    ) -> Result<Reply<'s>, Problem> {
+        let not_found = || Problem::refused(404, "not_found", "Not Found");
+        let segments = routes::segments(head.path).ok_or_else(not_found)?;
+        let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
+        let Found {
+            route,
+            template,
+            methods,
+        } = routes::find(&segments).ok_or_else(not_found)?;
+        call.route = template;
+        if !methods.contains(&head.method) {
+            return Ok(not_allowed(head, methods));
+        }
+        match route {
+            Route::Native(route) => native::answer(self, call, route, head, body),
+            Route::Info(route) => info::answer(self, call, route),
+        }
+    }
+}
+
+/// 405, with the methods that the route takes; `OPTIONS` asks for nothing else.
+fn not_allowed<'s>(head: &Head<'_>, methods: &[Method]) -> Reply<'s> {
+    let names: Vec<&str> = methods.iter().map(|method| method.name()).collect();
+    let allow = names.join(", ");
+    if head.method == Method::Options {
+        return Reply::empty(204).with("Allow", allow);
+    }
+    let problem = Problem::refused(405, "method_not_allowed", "Method Not Allowed");
+    routes::error(head.path, &problem).with("Allow", allow)
+}
+
+impl Service for App {
+    fn answer<'s>(&'s self, head: &Head<'_>, body: &mut dyn Body) -> Reply<'s> {
+        let mut call = Call::new(self.timeout);
+        // A fault of ours must not end the connections of others; nothing is shared that a panic
+        // could leave half-done but locks, which are taken over.
+        let answered = catch_unwind(AssertUnwindSafe(|| self.route(&mut call, head, body)));
+        match answered {
+            Ok(Ok(reply)) => reply,
+            Ok(Err(problem)) => {
+                let reply = routes::error(head.path, &problem);
+                match &problem {
+                    Problem::Refused(Refusal {
+                        retry_after_s: Some(seconds),
+                        ..
+                    }) => reply.with("Retry-After", seconds.to_string()),
+                    _ => reply,
+                }
+            }
+            Err(_) => {
+                let problem = Problem::refused(500, "panic", "internal error");
+                routes::error(head.path, &problem)
+            }
+        }
+    }
+
+    fn refuse<'s>(&'s self, refusal: &Refusal) -> Reply<'s> {
+        native::error(&Problem::Refused(refusal.clone()))
+    }
+}

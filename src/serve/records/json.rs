@@ -1,0 +1,225 @@
+//! Records in JSON: objects by the names of their fields, lists by position, or plain values.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::batch::cell::Cell;
+use crate::batch::json::{Broken, Cursor};
+use crate::batch::plan::Header;
+
+use crate::serve::hosted::Hosted;
+use crate::serve::problem::{Fault, Problem, Step};
+
+use super::planned::{Fit, Planned};
+use super::{Ask, Encoded, Intake, Place};
+
+/// Encodes the one record that is all of `text`, or, unless `place` says so, the records of the list
+/// that is.
+///
+/// # Errors
+/// [`Problem::Invalid`] with everything that is wrong with the records.
+pub fn encode<'b>(
+    hosted: &Hosted,
+    text: &'b str,
+    ask: &Ask,
+    place: &Place,
+) -> Result<Encoded<'b>, Problem> {
+    let start = Walk::new(text, place.is_one);
+    let mut first = start.clone();
+    if !first.next().map_err(broken)? {
+        let planned = hosted.expected()?;
+        let intake = Intake::new(hosted, planned, ask, place);
+        return intake.finish(Arc::clone(planned));
+    }
+    let objects = Objects {
+        hosted,
+        ask,
+        place,
+        start,
+    };
+    match first.cursor.peek() {
+        Some(b'{') => objects.encode(first),
+        _ => encode_rows(hosted, objects.start, ask, place),
+    }
+}
+
+/// What is not JSON at all.
+pub fn broken(broken: Broken) -> Problem {
+    let fault = Fault::of_body("json_invalid", broken.to_string());
+    Problem::Invalid(fault.below(Step::Index(broken.at)).into())
+}
+
+/// A way through the records of a text.
+#[derive(Clone)]
+struct Walk<'b> {
+    cursor: Cursor<'b>,
+    /// Nothing has been gone over.
+    is_start: bool,
+    is_one: bool,
+}
+
+impl<'b> Walk<'b> {
+    fn new(text: &'b str, is_one: bool) -> Walk<'b> {
+        Walk {
+            cursor: Cursor::new(text),
+            is_start: true,
+            is_one,
+        }
+    }
+
+    /// Whether there is another record, which then stands at the cursor.
+    fn next(&mut self) -> Result<bool, Broken> {
+        let is_start = std::mem::take(&mut self.is_start);
+        let has_more = match (self.is_one, is_start) {
+            (true, is_start) => is_start,
+            (false, true) => {
+                self.cursor.enter(b'[')?;
+                self.cursor.next_item()?
+            }
+            (false, false) => self.cursor.next_item()?,
+        };
+        if !has_more {
+            self.cursor.end()?;
+        }
+        Ok(has_more)
+    }
+}
+
+/// Records that are objects.
+struct Objects<'h, 'b> {
+    hosted: &'h Hosted,
+    ask: &'h Ask,
+    place: &'h Place,
+    start: Walk<'b>,
+}
+
+impl<'b> Objects<'_, 'b> {
+    /// By the fields of the first record, at which `first` stands; by those of all, where a later one
+    /// has others.
+    fn encode(&self, mut first: Walk<'b>) -> Result<Encoded<'b>, Problem> {
+        let mut names = Fields::default();
+        let added = names.add(&mut first.cursor).map_err(broken)?;
+        if let Some(key) = added {
+            let fault = self.place.fault(0, "double_key", "the field stands twice");
+            return Err(Problem::Invalid(fault.below(Step::Key(key)).into()));
+        }
+        let planned = self.hosted.planned(names.header, &self.ask.keep)?;
+        if let Some(encoded) = self.encode_by(planned)? {
+            return Ok(encoded);
+        }
+        let planned = self.hosted.planned(self.all_fields()?, &self.ask.keep)?;
+        let encoded = self.encode_by(planned)?;
+        // Cannot be: all fields are known now.
+        encoded.ok_or_else(|| Problem::invalid("columns", "the records have other fields each"))
+    }
+
+    /// The fields of all records, in the order of their first appearance.
+    fn all_fields(&self) -> Result<Header, Problem> {
+        let mut fields = Fields::default();
+        let mut walk = self.start.clone();
+        while walk.next().map_err(broken)? {
+            let is_object = walk.cursor.peek() == Some(b'{');
+            let gone_over = match is_object {
+                true => fields.add(&mut walk.cursor).map(|_| ()),
+                false => walk.cursor.value().map(|_| ()),
+            };
+            gone_over.map_err(broken)?;
+        }
+        Ok(fields.header)
+    }
+
+    /// Encodes all records; `None` where one has a field that the plan does not know.
+    fn encode_by(&self, planned: Arc<Planned>) -> Result<Option<Encoded<'b>>, Problem> {
+        let mut intake = Intake::new(self.hosted, &planned, self.ask, self.place);
+        let mut cells = Vec::new();
+        let mut walk = self.start.clone();
+        while walk.next().map_err(broken)? {
+            if walk.cursor.peek() != Some(b'{') {
+                let found = walk.cursor.value().map_err(broken)?;
+                let message = "expected an object, as the first record is one";
+                intake.refuse("not_an_object", message, found);
+                continue;
+            }
+            let fit = planned.take_apart(&mut walk.cursor, &mut cells);
+            match fit.map_err(broken)? {
+                Fit::Unknown => return Ok(None),
+                Fit::Double(key) => {
+                    let message = format!("the field \"{key}\" stands twice");
+                    intake.refuse("double_key", message, &key);
+                }
+                fit => intake.take(&cells, fit == Fit::Lacking),
+            }
+        }
+        intake.finish(Arc::clone(&planned)).map(Some)
+    }
+}
+
+/// The names of fields, each once, and whether their first values are lists.
+#[derive(Default)]
+struct Fields<'b> {
+    header: Header,
+    seen: HashSet<Cow<'b, str>>,
+}
+
+impl<'b> Fields<'b> {
+    /// Adds the fields of the object at the cursor that are new. Returns one that stands twice in it.
+    fn add(&mut self, cursor: &mut Cursor<'b>) -> Result<Option<String>, Broken> {
+        let is_first = self.header.columns.is_empty();
+        let mut double = None;
+        cursor.enter(b'{')?;
+        while let Some(key) = cursor.next_key()? {
+            let value = cursor.value()?;
+            if self.seen.insert(key.clone()) {
+                self.header.columns.push(key.into_owned());
+                self.header.lists.push(value.starts_with('['));
+            } else if is_first {
+                double = Some(key.into_owned());
+            }
+        }
+        Ok(double)
+    }
+}
+
+/// Records that are lists of values in the model's own order; where the model wants one value, they
+/// are that value, list or not.
+fn encode_rows<'b>(
+    hosted: &Hosted,
+    mut walk: Walk<'b>,
+    ask: &Ask,
+    place: &Place,
+) -> Result<Encoded<'b>, Problem> {
+    let planned = hosted.expected()?;
+    let wanted = planned.columns().len();
+    let mut intake = Intake::new(hosted, planned, ask, place);
+    let mut cells = Vec::with_capacity(planned.plan.columns.len());
+    while walk.next().map_err(broken)? {
+        cells.clear();
+        match (wanted, walk.cursor.peek()) {
+            (1, _) => cells.push(Cell::Json(walk.cursor.value().map_err(broken)?)),
+            (_, Some(b'[')) => items(&mut walk.cursor, &mut cells).map_err(broken)?,
+            _ => {
+                let found = walk.cursor.value().map_err(broken)?;
+                let message = format!("expected an object, or a list of {wanted} values");
+                intake.refuse("not_an_object", message, found);
+                continue;
+            }
+        }
+        if cells.len() == wanted {
+            cells.resize(planned.plan.columns.len(), Cell::Absent);
+            intake.take(&cells, false);
+        } else {
+            let message = format!("expected {wanted} values, found {}", cells.len());
+            intake.refuse("wrong_length", message, "");
+        }
+    }
+    intake.finish(Arc::clone(planned))
+}
+
+fn items<'b>(cursor: &mut Cursor<'b>, cells: &mut Vec<Cell<'b>>) -> Result<(), Broken> {
+    cursor.enter(b'[')?;
+    while cursor.next_item()? {
+        cells.push(Cell::Json(cursor.value()?));
+    }
+    Ok(())
+}
