@@ -8,13 +8,13 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 use mlserve::batch::columns::{Layout, Wanted};
 use mlserve::batch::encode::Group;
+use mlserve::batch::first;
 use mlserve::batch::plan::{Header, Keep, Plan, Rules};
-use mlserve::batch::write::{CsvStyle, csv_field, json_field};
+use mlserve::batch::write::{CsvStyle, NonFinite, csv_field, json_field};
 use mlserve::model::runtime::RuntimeChoice;
 use mlserve::model::trees::Choice;
 use mlserve::model::{Model, onnx};
 use mlserve::predict::format::{FileFormat, Format};
-use mlserve::predict::score::first;
 use mlserve::predict::text::cut::{Block, Cutter, Limits};
 use mlserve::predict::text::intake::Intake;
 use mlserve::predict::text::passthrough::Passthrough;
@@ -191,7 +191,7 @@ fn format(criterion: &mut Criterion) {
                     let mut first = true;
                     for (field, values) in layout.fields.iter().zip(&outputs) {
                         if is_json {
-                            json_field(&mut text, field, values, record);
+                            json_field(&mut text, field, values, record, NonFinite::Null);
                         } else {
                             csv_field(&mut text, field, values, record, &style, &mut first);
                         }

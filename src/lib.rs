@@ -8,6 +8,8 @@
 //! ```text
 //! predict   files|stdin -> blocks -> [ records -> plan -> groups -> Model::run -> fields -> text|table ] -> sink
 //!                                    '------------ one worker, one pass, nothing shared -----------'
+//! serve     socket -> head, body -> route -> dialect -> records | tensors -> [ plan -> groups -> Model::run -> fields ]
+//!                                                  '-> dialect -> socket
 //! inspect   file -> facts -> signature -> text | JSON            (no session needed)
 //!
 //! Model::run   tensors -> ONNX Runtime ( any operators, and ours where tree ensembles were ) -> values
@@ -23,15 +25,17 @@
 //! | [`model`] | everything that knows ONNX and ONNX Runtime: facts, signature, session, runtime |
 //! | [`batch`] | records to tensors and back: plan, cells, groups, fields; knows neither files nor HTTP |
 //! | [`predict`] | the command: input, text, score, output; tables; what is told of a run |
+//! | [`serve`] | the command: the socket, the dialects, the models that are served |
 //! | [`inspect`] | the command: text, JSON, check, examples |
 //! | [`cli`] | the clap types: help, man pages, completions |
+//! | [`flags`] | what flags mean that several commands share |
 //! | [`allocator`] | how freed memory is kept, set once by `main` |
 //!
 //! Imports go one way, down, which `tests/it/layers.rs` checks:
 //!
 //! ```text
-//! main -> predict | inspect -> batch -> model -> trees, error
-//!                 (cli)
+//! main -> predict | serve -> inspect -> batch -> model -> trees, error
+//!                     (flags, cli)
 //! ```
 
 pub mod allocator;

@@ -8,6 +8,7 @@
 pub mod app;
 pub mod call;
 pub mod hosted;
+pub mod http;
 pub mod info;
 pub mod message;
 pub mod native;
@@ -19,13 +20,17 @@ pub mod registry;
 pub mod routes;
 pub mod tensors;
 
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use crate::cli::ServeArgs;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 use app::App;
 use hosted::Hosted;
+use http::listen::Listener;
+use http::stop::{self, Stop};
+use http::{Ended, Gauges};
 use options::Options;
 use registry::Registry;
 
@@ -35,9 +40,48 @@ use registry::Registry;
 /// Whatever keeps it from starting.
 pub fn run(args: &ServeArgs) -> Result<()> {
     let options = Options::new(args)?;
-    let app = App::new(load(&options)?, options.nan, options.timeout);
-    let _ = app;
+    // Before the models: an address that is taken is found at once, and who connects early waits.
+    let listeners = listen(&options)?;
+    let app = Arc::new(App::new(
+        load(&options)?,
+        options.nan,
+        options.limits.handler,
+    ));
+    let stop = Stop::default();
+    let stopping = Arc::clone(&app);
+    stop::on_signals(&stop, move || stopping.stop()).map_err(cannot_start)?;
+    if !options.quiet {
+        let urls: Vec<String> = listeners.iter().map(Listener::url).collect();
+        tell(&urls.join("\n"));
+    }
+    let gauges = Arc::new(Gauges::default());
+    match http::serve(listeners, options.limits, app, gauges, &stop).map_err(cannot_start)? {
+        Ended::All => {}
+        Ended::Some(open) => tell(&format!("{open} connections were cut off")),
+    }
     Ok(())
+}
+
+/// The sockets that systemd passes on, else those that are asked for.
+fn listen(options: &Options) -> Result<Vec<Listener>> {
+    let passed_on = Listener::passed_on()?;
+    if !passed_on.is_empty() {
+        return Ok(passed_on);
+    }
+    options
+        .listen
+        .iter()
+        .map(|place| Listener::bind(place))
+        .collect()
+}
+
+/// A line for whoever watches; nobody may.
+fn tell(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+fn cannot_start(source: io::Error) -> Error {
+    Error::io("the server", &source)
 }
 
 /// Loads all models, the first of which also starts ONNX Runtime.

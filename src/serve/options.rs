@@ -6,11 +6,12 @@ use std::time::Duration;
 use crate::batch::columns::Wanted;
 use crate::batch::plan::{Keep, Rules};
 use crate::batch::write::NonFinite;
-use crate::cli::{NanName, ServeArgs};
+use crate::cli::{LimitArgs, NanName, ServeArgs};
 use crate::error::{Error, Result};
 use crate::flags;
 
 use super::hosted::Hosting;
+use super::http::Limits;
 
 /// A run of `serve`, ready to start.
 pub struct Options {
@@ -20,8 +21,7 @@ pub struct Options {
     pub listen: Vec<String>,
     pub hosting: Hosting,
     pub nan: NonFinite,
-    /// How long a request may take.
-    pub timeout: Option<Duration>,
+    pub limits: Limits,
     pub quiet: bool,
 }
 
@@ -39,7 +39,6 @@ impl Options {
     /// [`Error::Usage`] for flags that make no sense, and where no model is named.
     pub fn new(args: &ServeArgs) -> Result<Options> {
         let environment = |name: &str| std::env::var(name).ok();
-        let seconds = u64::from(args.limits.timeout_s);
         Ok(Options {
             models: models(&args.models)?,
             listen: match args.address.listen.as_slice() {
@@ -61,9 +60,28 @@ impl Options {
                 NanName::Null => NonFinite::Null,
                 NanName::Token => NonFinite::Token,
             },
-            timeout: (seconds > 0).then_some(Duration::from_secs(seconds)),
+            limits: limits(&args.limits),
             quiet: args.address.quiet,
         })
+    }
+}
+
+fn limits(args: &LimitArgs) -> Limits {
+    let seconds = |count: u32| Duration::from_secs(count.into());
+    Limits {
+        head_bytes: args.max_head.0,
+        fields: args.max_fields.into(),
+        target_bytes: args.max_url.0,
+        body_bytes: args.max_body.0,
+        compress_from: args.compress_from.0,
+        connections: args.max_connections as usize,
+        requests: args.max_requests as usize,
+        header: seconds(args.header_timeout_s),
+        body: seconds(args.body_timeout_s),
+        idle: seconds(args.idle_timeout_s),
+        write: seconds(args.write_timeout_s),
+        handler: (args.timeout_s > 0).then_some(seconds(args.timeout_s)),
+        grace: seconds(args.grace_s),
     }
 }
 

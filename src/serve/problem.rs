@@ -8,6 +8,8 @@ use super::message::Refusal;
 
 /// Faults that are told of at most; the others are only counted.
 pub const MOST_FAULTS: usize = 100;
+/// The code of a body that is no JSON; its place is a byte.
+pub const JSON_INVALID: &str = "json_invalid";
 /// Characters of an input that are shown with its fault.
 const MOST_SHOWN: usize = 200;
 
@@ -81,6 +83,10 @@ impl Fault {
 
     /// `instances[3].age: expected a number (float32), found "x"`.
     pub fn sentence(&self) -> String {
+        if self.code == JSON_INVALID {
+            // It says where itself.
+            return self.message.clone();
+        }
         let mut place = String::new();
         // That it is in the body needs no saying.
         for step in self.loc.iter().skip(1) {

@@ -105,36 +105,116 @@ fn records_are_taken_in_every_shape() {
 
 #[test]
 fn every_fault_of_a_request_is_told_of_with_its_place() {
-    let app = app("iris.onnx", &hosting());
+    let app = app("titanic.onnx", &hosting());
     let (status, told) = post(
         &app,
         "/predict",
-        r#"{"instances":[{"sepal length (cm)":"x","sepal width (cm)":3.5,"petal length (cm)":true},[1]]}"#,
+        r#"{"instances":[{"sex":true,"age":"x","fare":true,"note":1},5]}"#,
     );
-    println!("{told}");
+    let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
     assert_eq!(status, 422);
+    let details = told["detail"].as_array().expect("a list").iter();
+    let seen: Vec<String> = details
+        .map(|fault| format!("{} {} {}", fault["loc"], fault["type"], fault["msg"]))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            r#"["body","instances",0,"class"] "missing" "field required""#,
+            r#"["body","instances",0,"age"] "quoted_number" "expected a number (float64), found \"x\"""#,
+            r#"["body","instances",0,"sex"] "not_text" "expected text (string), found true""#,
+            r#"["body","instances",1] "not_an_object" "expected an object, as the first record is one""#,
+        ]
+    );
 }
 
 #[test]
-fn explore() {
+fn what_is_no_request_is_told_so() {
     let app = app("iris.onnx", &hosting());
-    for body in [
-        "",
-        "[",
-        "{}",
-        "[]",
-        "{\"a\":1}",
-        "[[1,2]]",
-        "{\"inputs\":[[5.1,3.5,1.4,0.2]]}",
-        "{\"instances\":5}",
-        "\"x\"",
-        "{\"instances\":[[5.1,3.5,1.4,null]],\"top\":2}",
-        "[[5.1,3.5,1.4,NaN]]",
+    for (body, sentence) in [
+        ("", "the body is empty; it should hold JSON"),
+        ("[", "not valid JSON at byte 1: it ends in the middle"),
+        ("{\"instances\":5}", "instances: expected a list of records"),
+        (
+            "\"x\"",
+            "X: expected JSON lists of shape [4] (float32), found \"x\"",
+        ),
+        (
+            "[[1,2]]",
+            "[0].X: expected JSON lists of shape [4] (float32), found lists of another shape: [1,2]",
+        ),
+        (
+            "{\"a\":1}",
+            "input \"X\" takes 4 columns and the model does not name them, found 1: \"a\"",
+        ),
+        (
+            "{\"instances\":[[1,2,3,4]],\"top\":0}",
+            "top: expected a number from 1 on",
+        ),
+        (
+            "{\"inputs\":{\"Y\":1}}",
+            "inputs.Y: the model has no such input",
+        ),
+        (
+            "{\"inputs\":[[1,2,3]]}",
+            "inputs.X: expected shape [?, 4], found [1, 3]",
+        ),
+        (
+            "{\"inputs\":[1,[2]]}",
+            "inputs.X: expected lists of float32 nested 2 deep, but it is not nested lists",
+        ),
     ] {
-        println!("{body}\n   {:?}", post(&app, "/predict", body));
+        let (status, told) = post(&app, "/predict", body);
+        let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
+        assert_eq!(
+            (status, told["error"].as_str()),
+            (422, Some(sentence)),
+            "{body}"
+        );
     }
-    println!("{:?}", ask(&app, Method::Get, "/models/iris", &[], b""));
-    println!("{:?}", ask(&app, Method::Get, "/nothing", &[], b""));
-    println!("{:?}", ask(&app, Method::Get, "/predict", &[], b""));
-    println!("{:?}", post(&app, "/predict?outputs=label&keep=all", IRIS));
+}
+
+#[test]
+fn wishes_are_taken_from_the_query_and_from_the_body() {
+    let app = app("iris.onnx", &hosting());
+    let row = "[[5.1,3.5,1.4,0.2]]";
+    let best = r#"{"model":"iris","version":"1","predictions":[{"probabilities":[{"class":"setosa","score":0.9741182}]}]}"#;
+    for (target, body) in [
+        ("/predict?outputs=probabilities&top=1", row.to_owned()),
+        (
+            "/predict",
+            format!("{{\"instances\":{row},\"outputs\":[\"probabilities\"],\"top\":1}}"),
+        ),
+        (
+            "/predict?outputs=probabilities",
+            format!("{{\"top\":1,\"instances\":{row}}}"),
+        ),
+    ] {
+        assert_eq!(
+            post(&app, target, &body),
+            (200, best.to_owned()),
+            "{target} {body}"
+        );
+    }
+    let kept = post(&app, "/predict?outputs=label&keep=petal+width+(cm)", IRIS);
+    let answer = r#"{"model":"iris","version":"1","predictions":[{"petal width (cm)":0.2,"label":"setosa"}]}"#;
+    assert_eq!(kept, (200, answer.to_owned()));
+}
+
+#[test]
+fn paths_and_methods_that_are_not_there_say_so() {
+    let app = app("iris.onnx", &hosting());
+    for (method, target, status) in [
+        (Method::Get, "/nothing", 404),
+        (Method::Get, "/models/other", 404),
+        (Method::Get, "/models/iris/versions/2", 404),
+        (Method::Get, "/models/iris/versions/1", 200),
+        (Method::Get, "/predict", 405),
+        (Method::Put, "/livez", 405),
+        (Method::Options, "/predict", 204),
+        (Method::Head, "/livez", 200),
+        (Method::Get, "/models/../livez", 404),
+    ] {
+        assert_eq!(ask(&app, method, target, &[], b"").0, status, "{target}");
+    }
 }

@@ -64,6 +64,14 @@ pub fn answer(
             Members {
                 instances: Some(list),
                 ..
+            } if !list.starts_with('[') => {
+                let fault = Fault::of_body("not_a_list", "expected a list of records");
+                let fault = fault.below(Step::Key("instances".to_owned())).found(list);
+                Err(Problem::Invalid(fault.into()))
+            }
+            Members {
+                instances: Some(list),
+                ..
             } => predict(
                 hosted,
                 call,

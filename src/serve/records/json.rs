@@ -9,7 +9,7 @@ use crate::batch::json::{Broken, Cursor};
 use crate::batch::plan::Header;
 
 use crate::serve::hosted::Hosted;
-use crate::serve::problem::{Fault, Problem, Step};
+use crate::serve::problem::{Fault, JSON_INVALID, Problem, Step};
 
 use super::planned::{Fit, Planned};
 use super::{Ask, Encoded, Intake, Place};
@@ -46,7 +46,7 @@ pub fn encode<'b>(
 
 /// What is not JSON at all.
 pub fn broken(broken: Broken) -> Problem {
-    let fault = Fault::of_body("json_invalid", broken.to_string());
+    let fault = Fault::of_body(JSON_INVALID, broken.to_string());
     Problem::Invalid(fault.below(Step::Index(broken.at)).into())
 }
 

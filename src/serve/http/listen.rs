@@ -1,0 +1,249 @@
+//! Where connections come from: TCP, Unix sockets, or what systemd passes on; and the connections.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+#[cfg(unix)]
+use std::os::unix::net::{UnixListener, UnixStream};
+#[cfg(unix)]
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// A bound listener.
+pub enum Listener {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(UnixListener, UnixPath),
+}
+
+/// The path of a Unix socket, which is removed with its listener if we made it.
+#[cfg(unix)]
+pub struct UnixPath {
+    path: PathBuf,
+    is_ours: bool,
+}
+
+#[cfg(unix)]
+impl Drop for UnixPath {
+    fn drop(&mut self) {
+        if self.is_ours {
+            // It may be gone already.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// A connection.
+pub(super) enum Socket {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
+
+/// What a URL says before the host, for a banner.
+const HTTP: &str = "http://";
+
+impl Listener {
+    /// Binds `HOST:PORT` or `unix:PATH`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for what is neither; [`Error::Io`] where it cannot be bound.
+    pub fn bind(place: &str) -> Result<Listener> {
+        if let Some(path) = place.strip_prefix("unix:") {
+            return bind_unix(path);
+        }
+        let port = place.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+        if !matches!(port, Some(Ok(_))) {
+            return Err(Error::usage(format!(
+                "--listen {place}: expected HOST:PORT or unix:PATH"
+            )));
+        }
+        let listener = TcpListener::bind(place).map_err(|source| {
+            let error = Error::io(place, &source);
+            match source.kind() {
+                io::ErrorKind::AddrInUse => error
+                    .hint("another program listens there; --port takes another port, 0 a free one"),
+                _ => error,
+            }
+        })?;
+        Ok(Listener::Tcp(listener))
+    }
+
+    /// The listeners that systemd has opened for this process; none where it has not.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for variables that make no sense.
+    pub fn passed_on() -> Result<Vec<Listener>> {
+        super::system::passed_on()
+    }
+
+    /// Where it can be reached, as a URL or `unix:PATH`.
+    pub fn url(&self) -> String {
+        match self {
+            Listener::Tcp(listener) => match listener.local_addr() {
+                Ok(address) => format!("{HTTP}{}", reachable(address)),
+                Err(_) => HTTP.to_owned(),
+            },
+            #[cfg(unix)]
+            Listener::Unix(_, path) => format!("unix:{}", path.path.display()),
+        }
+    }
+
+    /// Whether other machines can reach it.
+    pub fn is_public(&self) -> bool {
+        match self {
+            Listener::Tcp(listener) => listener
+                .local_addr()
+                .is_ok_and(|address| !address.ip().is_loopback()),
+            #[cfg(unix)]
+            Listener::Unix(..) => false,
+        }
+    }
+
+    /// Waits for the next connection.
+    pub(super) fn accept(&self) -> io::Result<Socket> {
+        match self {
+            Listener::Tcp(listener) => {
+                let (socket, _) = listener.accept()?;
+                // Answers are written whole: nothing is gained by waiting for more. A socket that
+                // refuses the option is still a connection.
+                let _ = socket.set_nodelay(true);
+                Ok(Socket::Tcp(socket))
+            }
+            #[cfg(unix)]
+            Listener::Unix(listener, _) => {
+                listener.accept().map(|(socket, _)| Socket::Unix(socket))
+            }
+        }
+    }
+
+    /// How to wake whoever waits for a connection: by one.
+    pub(super) fn waker(&self) -> Waker {
+        match self {
+            Listener::Tcp(listener) => Waker::Tcp(listener.local_addr().ok().map(reachable)),
+            #[cfg(unix)]
+            Listener::Unix(_, path) => Waker::Unix(path.path.clone()),
+        }
+    }
+}
+
+/// Wakes a listener.
+pub(super) enum Waker {
+    Tcp(Option<SocketAddr>),
+    #[cfg(unix)]
+    Unix(PathBuf),
+}
+
+impl Waker {
+    pub(super) fn wake(&self) {
+        // A listener that cannot be reached has nobody who waits.
+        match self {
+            Waker::Tcp(Some(address)) => drop(TcpStream::connect(address)),
+            Waker::Tcp(None) => {}
+            #[cfg(unix)]
+            Waker::Unix(path) => drop(UnixStream::connect(path)),
+        }
+    }
+}
+
+/// An address of this machine for one that stands for all of its addresses.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}
+
+#[cfg(unix)]
+fn bind_unix(path: &str) -> Result<Listener> {
+    let listener = match UnixListener::bind(path) {
+        // A socket that nobody listens on any more was left behind by a process that was killed.
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_abandoned(Path::new(path)) => {
+            std::fs::remove_file(path).and_then(|()| UnixListener::bind(path))
+        }
+        bound => bound,
+    };
+    let listener = listener.map_err(|source| Error::io(format!("unix:{path}"), &source))?;
+    let path = UnixPath {
+        path: PathBuf::from(path),
+        is_ours: true,
+    };
+    Ok(Listener::Unix(listener, path))
+}
+
+#[cfg(unix)]
+fn is_abandoned(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+
+    let is_socket = path
+        .symlink_metadata()
+        .is_ok_and(|meta| meta.file_type().is_socket());
+    let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+    is_socket && UnixStream::connect(path).is_err_and(refused)
+}
+
+#[cfg(not(unix))]
+fn bind_unix(path: &str) -> Result<Listener> {
+    Err(Error::usage(format!(
+        "--listen unix:{path}: this system has no Unix sockets"
+    )))
+}
+
+#[cfg(unix)]
+impl UnixPath {
+    /// The path of a socket that another process has made.
+    pub(super) fn of_other(path: PathBuf) -> UnixPath {
+        UnixPath {
+            path,
+            is_ours: false,
+        }
+    }
+}
+
+impl Socket {
+    /// Ends one or both directions; whoever reads or writes then wakes.
+    pub(super) fn shutdown(&self, how: Shutdown) {
+        // A connection that is gone needs no end.
+        let _ = match self {
+            Socket::Tcp(socket) => socket.shutdown(how),
+            #[cfg(unix)]
+            Socket::Unix(socket) => socket.shutdown(how),
+        };
+    }
+
+    /// Makes calls return at once. Only for a connection that is about to be closed.
+    pub(super) fn no_waiting(&self) {
+        let _ = match self {
+            Socket::Tcp(socket) => socket.set_nonblocking(true),
+            #[cfg(unix)]
+            Socket::Unix(socket) => socket.set_nonblocking(true),
+        };
+    }
+}
+
+impl Read for &Socket {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(socket) => (&*socket).read(into),
+            #[cfg(unix)]
+            Socket::Unix(socket) => (&*socket).read(into),
+        }
+    }
+}
+
+impl Write for &Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(socket) => (&*socket).write(bytes),
+            #[cfg(unix)]
+            Socket::Unix(socket) => (&*socket).write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

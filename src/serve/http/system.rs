@@ -1,0 +1,101 @@
+//! What only the operating system knows: how many descriptors there may be, and which it passed on.
+
+#![cfg_attr(
+    unix,
+    expect(
+        unsafe_code,
+        reason = "getrlimit, and descriptors that systemd passes on"
+    )
+)]
+
+use crate::error::Result;
+
+use super::listen::Listener;
+
+/// Descriptors that this process may have open at once.
+#[cfg(unix)]
+pub(super) fn descriptors() -> usize {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: `limit` is a valid place for the one struct that the call fills.
+    let failed = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0;
+    match failed {
+        true => 1024,
+        false => usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX),
+    }
+}
+
+#[cfg(not(unix))]
+pub(super) fn descriptors() -> usize {
+    usize::MAX
+}
+
+/// The listeners of systemd's socket activation (sd_listen_fds(3)): descriptors from 3 on, as many as
+/// LISTEN_FDS says, if LISTEN_PID is this process.
+#[cfg(unix)]
+pub(super) fn passed_on() -> Result<Vec<Listener>> {
+    use crate::error::Error;
+
+    let number = |name: &str| -> Result<Option<u32>> {
+        let Ok(text) = std::env::var(name) else {
+            return Ok(None);
+        };
+        let wrong = |_| Error::usage(format!("{name} is \"{text}\", not a number"));
+        text.parse().map(Some).map_err(wrong)
+    };
+    let (Some(process), Some(count)) = (number("LISTEN_PID")?, number("LISTEN_FDS")?) else {
+        return Ok(Vec::new());
+    };
+    if process != std::process::id() {
+        return Ok(Vec::new());
+    }
+    (3..3 + count.min(64))
+        .map(|fd| of_descriptor(fd.cast_signed()))
+        .collect()
+}
+
+#[cfg(not(unix))]
+pub(super) fn passed_on() -> Result<Vec<Listener>> {
+    Ok(Vec::new())
+}
+
+/// The listener behind descriptor `fd`, which is owned from here on.
+#[cfg(unix)]
+fn of_descriptor(fd: std::os::fd::RawFd) -> Result<Listener> {
+    use std::net::TcpListener;
+    use std::os::fd::{FromRawFd, OwnedFd};
+    use std::os::unix::net::UnixListener;
+
+    use super::listen::UnixPath;
+    use crate::error::Error;
+
+    // SAFETY: the call only looks at the descriptor, whatever it is.
+    if unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) } == -1 {
+        return Err(Error::usage(format!(
+            "LISTEN_FDS: descriptor {fd} is not open"
+        )));
+    }
+    // SAFETY: it is open, and by the contract of LISTEN_FDS it is this process' own and nobody else's
+    // here: this is called once, before any other thread is started.
+    let owned = unsafe { OwnedFd::from_raw_fd(fd) };
+    let unix = UnixListener::from(owned);
+    match unix.local_addr() {
+        Ok(address) => {
+            let path = address.as_pathname().map(std::path::Path::to_owned);
+            let path = UnixPath::of_other(path.unwrap_or_default());
+            Ok(Listener::Unix(unix, path))
+        }
+        // Its address is none of a Unix socket.
+        Err(_) => {
+            let tcp = TcpListener::from(OwnedFd::from(unix));
+            match tcp.local_addr() {
+                Ok(_) => Ok(Listener::Tcp(tcp)),
+                Err(source) => Err(Error::usage(format!(
+                    "LISTEN_FDS: descriptor {fd} is no listening socket ({source})"
+                ))),
+            }
+        }
+    }
+}
