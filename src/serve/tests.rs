@@ -121,8 +121,8 @@ fn every_fault_of_a_request_is_told_of_with_its_place() {
         seen,
         [
             r#"["body","instances",0,"class"] "missing" "field required""#,
-            r#"["body","instances",0,"age"] "quoted_number" "expected a number (float64), found \"x\"""#,
             r#"["body","instances",0,"sex"] "not_text" "expected text (string), found true""#,
+            r#"["body","instances",0,"age"] "quoted_number" "expected a number (float64), found \"x\"""#,
             r#"["body","instances",1] "not_an_object" "expected an object, as the first record is one""#,
         ]
     );
