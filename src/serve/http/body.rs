@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::serve::message::{Body, Refusal};
 
 use super::Limits;
+use super::budget::{Budget, Held};
 use super::chunked::Decoder;
 use super::clock::{Phase, Slot};
 use super::coding::{Coding, Decoded};
@@ -17,8 +18,18 @@ use super::input::Input;
 const LEAST_BYTES_PER_S: u64 = 1024;
 /// What is left of a body is read to its end, so that the connection can be kept, up to this size.
 const MOST_DRAINED: u64 = 256 << 10;
-/// A buffer larger than this is not kept for the next request.
-pub(super) const MOST_KEPT: usize = 1 << 20;
+/// A buffer larger than this is not kept for the next request: a thousand connections have one each.
+pub(super) const MOST_KEPT: usize = 128 << 10;
+/// What is read at first of a body that is wanted whole; then as much again as there is.
+const FIRST_BYTES: usize = 16 << 10;
+
+/// What a connection's reads and writes are held to.
+#[derive(Clone, Copy)]
+pub(super) struct Terms<'c> {
+    pub slot: &'c Slot,
+    pub limits: &'c Limits,
+    pub budget: &'c Budget,
+}
 
 /// The body of one request.
 pub(super) struct SocketBody<'c> {
@@ -27,14 +38,14 @@ pub(super) struct SocketBody<'c> {
     unknown_coding: Option<Refusal>,
     whole: &'c mut Vec<u8>,
     is_whole: bool,
+    held: Held<'c>,
     limit: usize,
 }
 
 /// The body without its framing.
 pub(super) struct Raw<'c> {
     input: &'c mut Input,
-    slot: &'c Slot,
-    limits: &'c Limits,
+    terms: Terms<'c>,
     left: Left,
     /// The client waits for `100 Continue`.
     expects_continue: bool,
@@ -56,20 +67,24 @@ impl<'c> SocketBody<'c> {
     pub(super) fn new(
         head: &Vetted<'_>,
         (input, whole): (&'c mut Input, &'c mut Vec<u8>),
-        slot: &'c Slot,
-        limits: &'c Limits,
+        terms: Terms<'c>,
     ) -> SocketBody<'c> {
-        let mut fields = head.headers.iter();
-        let field = fields.find(|field| field.name.eq_ignore_ascii_case("Content-Encoding"));
-        let value = field.map(|field| std::str::from_utf8(field.value).unwrap_or("?"));
+        let mut fields = head
+            .headers
+            .iter()
+            .filter(|field| field.name.eq_ignore_ascii_case("Content-Encoding"));
+        let value = fields
+            .next()
+            .map(|field| std::str::from_utf8(field.value).unwrap_or("?"));
+        // Two fields are two codings, one in the other.
+        let value = fields.next().map_or(value, |_| Some("?"));
         let (coding, unknown_coding) = match Coding::of_body(value) {
             Ok(coding) => (coding, None),
             Err(refusal) => (None, Some(refusal)),
         };
         let raw = Raw {
             input,
-            slot,
-            limits,
+            terms,
             left: match head.framing {
                 Framing::Length(length) => Left::Length(length),
                 Framing::Chunked => Left::Chunked(Decoder::new()),
@@ -77,7 +92,7 @@ impl<'c> SocketBody<'c> {
             expects_continue: head.expects_continue,
             started: Instant::now(),
             received: 0,
-            work: limits.handler,
+            work: terms.limits.handler,
             refusal: None,
         };
         SocketBody {
@@ -85,15 +100,34 @@ impl<'c> SocketBody<'c> {
             unknown_coding,
             whole,
             is_whole: false,
-            limit: limits.body_bytes,
+            held: terms.budget.nothing(),
+            limit: terms.limits.body_bytes,
         }
     }
 
-    /// A stream takes as long as its client.
-    pub(super) fn is_for_a_stream(&mut self) {
+    /// A stream takes as long as its client. Its body is asked for now if ever: behind the head of the
+    /// reply nobody would understand the question.
+    ///
+    /// # Errors
+    /// The client cannot be asked.
+    pub(super) fn is_for_a_stream(&mut self) -> io::Result<()> {
+        let is_unread = self.is_unread();
         let raw = self.decoded.raw_mut();
         raw.work = None;
-        raw.slot.enter(Phase::Work, None);
+        if is_unread && raw.input.bytes().is_empty() {
+            raw.ask()?;
+        }
+        raw.expects_continue = false;
+        Ok(())
+    }
+
+    /// Lets go of what was read: nobody reads it while the reply is written.
+    pub(super) fn forget(&mut self) {
+        if self.whole.capacity() > MOST_KEPT {
+            *self.whole = Vec::new();
+        }
+        self.is_whole = false;
+        self.held = self.decoded.raw().terms.budget.nothing();
     }
 
     /// Whether the connection can be kept: all of the body was read, or little enough is left.
@@ -101,10 +135,10 @@ impl<'c> SocketBody<'c> {
         let raw = self.decoded.raw();
         match &raw.left {
             _ if raw.refusal.is_some() => false,
-            Left::Length(0) => true,
+            _ if !self.is_unread() => true,
             _ if raw.expects_continue => false,
             Left::Length(left) => *left <= MOST_DRAINED,
-            Left::Chunked(decoder) => decoder.is_done(),
+            Left::Chunked(_) => false,
         }
     }
 
@@ -125,6 +159,41 @@ impl<'c> SocketBody<'c> {
         match &self.decoded.raw().left {
             Left::Length(left) => *left > 0,
             Left::Chunked(decoder) => !decoder.is_done(),
+        }
+    }
+
+    /// Reads all of the body, twice as much each time, as memory allows.
+    fn read_whole(&mut self) -> Result<(), Refusal> {
+        self.whole.clear();
+        let most = self.limit.saturating_add(1);
+        loop {
+            let had = self.whole.len();
+            let wanted = (had * 2).max(FIRST_BYTES).min(most);
+            if !self.held.grow_to(wanted) {
+                return Err(Refusal {
+                    retry_after_s: Some(1),
+                    ..Refusal::new(503, "memory", "too many large requests at once")
+                });
+            }
+            self.whole.reserve_exact(wanted - had);
+            let next = (&mut self.decoded).take((wanted - had) as u64);
+            if { next }.read_to_end(self.whole).is_err() {
+                return Err(self.refusal());
+            }
+            if self.whole.len() > self.limit {
+                return Err(self.too_large());
+            }
+            if self.whole.len() < wanted {
+                return self.check_end();
+            }
+        }
+    }
+
+    /// Behind what its coding says is the end, there is nothing.
+    fn check_end(&mut self) -> Result<(), Refusal> {
+        match self.decoded.raw_mut().read(&mut [0]) {
+            Ok(0) => Ok(()),
+            Ok(_) | Err(_) => Err(self.refusal()),
         }
     }
 
@@ -166,18 +235,12 @@ impl Body for SocketBody<'_> {
             self.decoded.raw_mut().refusal = Some(refusal.clone());
             return Err(refusal);
         }
-        self.whole.clear();
-        let most = self.limit as u64 + 1;
-        let read = (&mut self.decoded).take(most).read_to_end(self.whole);
-        if read.is_err() {
-            return Err(self.refusal());
-        }
-        if self.whole.len() > self.limit {
-            self.whole.clear();
-            let refusal = self.too_large();
-            self.decoded.raw_mut().refusal = Some(refusal.clone());
-            return Err(refusal);
-        }
+        self.read_whole().inspect_err(|refusal| {
+            self.forget();
+            // Nothing that follows is read any more.
+            let raw = self.decoded.raw_mut();
+            raw.refusal.get_or_insert_with(|| refusal.clone());
+        })?;
         self.is_whole = true;
         Ok(self.whole)
     }
@@ -197,22 +260,30 @@ impl Raw<'_> {
         io::Error::other(refusal.message.clone())
     }
 
+    /// Tells a client that waits for it to send the body.
+    fn ask(&mut self) -> io::Result<()> {
+        let Terms { slot, limits, .. } = self.terms;
+        if std::mem::take(&mut self.expects_continue) {
+            slot.enter(Phase::Write, Some(limits.write));
+            (&slot.socket).write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+        }
+        Ok(())
+    }
+
     /// Waits for more of the body.
     fn fill(&mut self) -> io::Result<()> {
-        if std::mem::take(&mut self.expects_continue) {
-            (&self.slot.socket).write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
-        }
-        let for_all = self.limits.body + Duration::from_secs(self.received / LEAST_BYTES_PER_S);
+        self.ask()?;
+        let Terms { slot, limits, .. } = self.terms;
+        let for_all = limits.body + Duration::from_secs(self.received / LEAST_BYTES_PER_S);
         let left = for_all.saturating_sub(self.started.elapsed());
-        self.slot
-            .enter(Phase::Body, Some(self.limits.body.min(left)));
-        let filled = self.input.fill(&self.slot.socket);
-        let is_late = self.slot.is_late();
+        slot.enter(Phase::Body, Some(limits.body.min(left)));
+        let filled = self.input.fill(&slot.socket);
+        let is_late = slot.is_late();
         match filled {
             _ if is_late => Err(self.fail(408, "body_timeout", "the body did not come in time")),
             Ok(count @ 1..) => {
                 self.received += count as u64;
-                self.slot.enter(Phase::Work, self.work);
+                slot.enter(Phase::Work, self.work);
                 Ok(())
             }
             Ok(0) | Err(_) => {

@@ -12,6 +12,11 @@ enum State {
         value: u64,
         digits: u32,
     },
+    /// After the size, before a semicolon.
+    Blank {
+        value: u64,
+        length: usize,
+    },
     Extension {
         value: u64,
         length: usize,
@@ -110,10 +115,20 @@ impl State {
                 })
             }
             (State::Size { digits: 0, .. }, _) => None,
-            (State::Size { value, .. } | State::Extension { value, .. }, b'\r') => {
-                Some(State::SizeEnd { value })
+            (
+                State::Size { value, .. }
+                | State::Blank { value, .. }
+                | State::Extension { value, .. },
+                b'\r',
+            ) => Some(State::SizeEnd { value }),
+            (State::Size { value, .. }, b' ' | b'\t') => Some(State::Blank { value, length: 0 }),
+            (State::Blank { value, length }, b' ' | b'\t') if length < MOST_EXTRA => {
+                Some(State::Blank {
+                    value,
+                    length: length + 1,
+                })
             }
-            (State::Size { value, .. }, b';' | b' ' | b'\t') => {
+            (State::Size { value, .. } | State::Blank { value, .. }, b';') => {
                 Some(State::Extension { value, length: 0 })
             }
             (State::Extension { value, length }, byte) => {
@@ -203,6 +218,8 @@ mod tests {
             "+1\r\na\r\n",
             "0x1\r\na\r\n",
             " 1\r\na\r\n",
+            "1 2\r\na\r\n",
+            "1 \n",
             "1\na\r\n",
             "1\r\nab\r\n",
             "1\r\na\n",

@@ -11,26 +11,36 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use super::listen::Socket;
-use super::stop::Stop;
 
 /// Between two looks at the slots.
-const TICK: Duration = Duration::from_millis(50);
+pub(super) const TICK: Duration = Duration::from_millis(50);
 
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// Waiting for the first byte of a request.
-    Idle = 0,
+    /// Waiting for its first request.
+    Fresh = 0,
+    /// Waiting for the next request.
+    Idle = 1,
     /// Reading a head.
-    Head = 1,
+    Head = 2,
     /// Reading a body.
-    Body = 2,
+    Body = 3,
     /// Waiting for the service.
-    Work = 3,
+    Work = 4,
     /// Writing a reply.
-    Write = 4,
-    /// The deadline has passed: what is done about it has been done.
-    Late = 5,
+    Write = 5,
+    /// What should have been read did not come in time: no more is read, but a reply may tell of it.
+    Cut = 6,
+    /// The deadline has passed, and the connection is over.
+    Late = 7,
+}
+
+impl Phase {
+    /// Whether `state` is in it.
+    fn holds(self, state: u64) -> bool {
+        state >> 56 == self as u64
+    }
 }
 
 /// What one connection tells the clock: the phase in the highest byte, below it the deadline in
@@ -56,10 +66,12 @@ impl Slot {
     /// it did before has passed: the connection is over.
     pub(super) fn enter(&self, phase: Phase, most: Option<Duration>) -> bool {
         // Never 0, which means no deadline.
-        let deadline = most.map_or(0, |most| (self.now_ms() + ms(most)).max(1));
+        let deadline = most.map_or(0, |most| self.now_ms().saturating_add(ms(most)).max(1));
         let before = self.state.load(Ordering::Acquire);
-        let is_late = |state: u64| state >> 56 == Phase::Late as u64;
-        !is_late(before)
+        let is_over =
+            Phase::Late.holds(before) || Phase::Cut.holds(before) && phase != Phase::Write;
+        // The clock is the only other one that changes it, and what it changes it to is not undone.
+        !is_over
             && self
                 .state
                 .compare_exchange(
@@ -73,40 +85,43 @@ impl Slot {
 
     /// Whether the clock has found the connection late.
     pub(super) fn is_late(&self) -> bool {
-        self.state.load(Ordering::Acquire) >> 56 == Phase::Late as u64
+        let state = self.state.load(Ordering::Acquire);
+        Phase::Late.holds(state) || Phase::Cut.holds(state)
     }
 
-    /// Takes the connection from a phase, if it is still in it.
-    fn take(&self, before: u64) -> bool {
-        let late = state(Phase::Late, 0);
-        let taken = self
-            .state
-            .compare_exchange(before, late, Ordering::AcqRel, Ordering::Acquire);
+    /// Takes the connection from the phase of `before` to another, if it is still in it.
+    fn take(&self, before: u64, to: Phase) -> bool {
+        let taken =
+            self.state
+                .compare_exchange(before, state(to, 0), Ordering::AcqRel, Ordering::Acquire);
         taken.is_ok()
     }
 
+    /// Ends what the connection does, where its time is up.
     fn look(&self) {
         let before = self.state.load(Ordering::Acquire);
         let deadline = before & DEADLINE;
-        if deadline != 0 && self.now_ms() >= deadline && self.take(before) {
-            self.end(before);
+        if deadline == 0 || self.now_ms() < deadline {
+            return;
         }
-    }
-
-    /// What is done about a connection that is late in the phase of `before`.
-    fn end(&self, before: u64) {
-        const READS: [u64; 2] = [Phase::Head as u64, Phase::Body as u64];
-        match before >> 56 {
+        if Phase::Head.holds(before) || Phase::Body.holds(before) {
             // Whoever reads wakes, and says itself that it took too long.
-            phase if READS.contains(&phase) => self.socket.shutdown(Shutdown::Read),
-            phase if phase == Phase::Work as u64 => {
+            if self.take(before, Phase::Cut) {
+                self.socket.shutdown(Shutdown::Read);
+            }
+        } else if self.take(before, Phase::Late) {
+            if Phase::Work.holds(before) {
                 self.socket.no_waiting();
                 // A client that takes nothing gets nothing.
                 let _ = (&self.socket).write(TIMEOUT.as_bytes());
-                self.socket.shutdown(Shutdown::Both);
             }
-            _ => self.socket.shutdown(Shutdown::Both),
+            self.socket.shutdown(Shutdown::Both);
         }
+    }
+
+    /// Whether it waits for a request of which nothing has come yet.
+    fn is_waiting(&self, state: u64) -> bool {
+        (Phase::Idle.holds(state) || Phase::Fresh.holds(state)) && !self.socket.has_something()
     }
 }
 
@@ -138,7 +153,7 @@ impl Clock {
     /// A slot for a new connection, which is forgotten when it is dropped.
     pub(super) fn slot(&self, socket: Socket) -> Arc<Slot> {
         let slot = Arc::new(Slot {
-            state: AtomicU64::new(state(Phase::Idle, 0)),
+            state: AtomicU64::new(state(Phase::Fresh, 0)),
             socket,
             started: self.started,
         });
@@ -160,25 +175,45 @@ impl Clock {
         });
     }
 
-    /// Looks at the slots until the server stops and no connection is left.
-    pub(super) fn run(&self, stop: &Stop) {
-        loop {
-            std::thread::sleep(TICK);
-            self.each(Slot::look);
-            if stop.has_begun() && self.lock().is_empty() {
-                return;
-            }
-        }
+    /// Looks at all slots once.
+    pub(super) fn look(&self) {
+        self.each(Slot::look);
     }
 
-    /// Closes the connections that wait for a request.
+    /// Lets the connections that wait for a request end. A request that is on its way from the socket
+    /// to its thread at this moment is still answered.
     pub(super) fn close_idle(&self) {
         self.each(|slot| {
-            let before = slot.state.load(Ordering::Acquire);
-            if before >> 56 == Phase::Idle as u64 && slot.take(before) {
-                slot.socket.shutdown(Shutdown::Both);
+            if slot.is_waiting(slot.state.load(Ordering::Acquire)) {
+                slot.socket.shutdown(Shutdown::Read);
             }
         });
+    }
+
+    /// Ends the connection that has waited longest for a request, rather one that never made any;
+    /// whether there was one. So a crowd that says nothing does not keep others out.
+    pub(super) fn close_longest_idle(&self) -> bool {
+        let mut waiting: Option<(u64, Arc<Slot>)> = None;
+        self.lock().retain(|slot| {
+            let Some(slot) = slot.upgrade() else {
+                return false;
+            };
+            let state = slot.state.load(Ordering::Acquire);
+            // Of two phases the first is the lesser number, of two deadlines the nearer.
+            let is_first = waiting.as_ref().is_none_or(|(first, _)| state < *first);
+            if state & DEADLINE != 0 && is_first && slot.is_waiting(state) {
+                waiting = Some((state, slot));
+            }
+            true
+        });
+        let Some((state, slot)) = waiting else {
+            return false;
+        };
+        let is_taken = slot.take(state, Phase::Late);
+        if is_taken {
+            slot.socket.shutdown(Shutdown::Both);
+        }
+        is_taken
     }
 
     /// Closes all connections, whatever they do.

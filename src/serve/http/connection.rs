@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::serve::message::{Content, Head, Method, Refusal, Reply, Service};
 
-use super::body::{MOST_KEPT, SocketBody};
+use super::body::{MOST_KEPT, SocketBody, Terms};
 use super::clock::{Phase, Slot};
 use super::coding::Coding;
 use super::head::{self, Vetted};
@@ -19,8 +19,11 @@ use super::{Limits, Shared};
 
 /// After a reply that came before the end of its request, this much of what still comes is read: a
 /// close would reset the connection, and with it the reply that is on its way.
-const LINGER_BYTES: usize = 1 << 20;
-const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 64 << 20;
+const LINGER: Duration = Duration::from_secs(2);
+/// Most bytes of one write: it returns only when all are on their way, and a slow client must be
+/// seen to take some of them.
+const PIECE_BYTES: usize = 256 << 10;
 
 /// A connection and its buffers, which are used for one request after the other.
 pub(super) struct Connection<S> {
@@ -30,6 +33,8 @@ pub(super) struct Connection<S> {
     head: Vec<u8>,
     whole: Vec<u8>,
     out: Vec<u8>,
+    /// It has not made a request yet.
+    is_fresh: bool,
 }
 
 /// What becomes of a connection.
@@ -59,6 +64,7 @@ impl<S: Service> Connection<S> {
             head: Vec::new(),
             whole: Vec::new(),
             out: Vec::new(),
+            is_fresh: true,
         }
     }
 
@@ -105,13 +111,13 @@ impl<S: Service> Connection<S> {
     /// nothing for long.
     fn read_head(&mut self) -> Result<Option<usize>, Refusal> {
         let limits = &self.shared.limits;
-        let mut looked = 0;
-        let mut is_waiting = self.input.bytes().is_empty();
-        let phase = match is_waiting {
-            true => (Phase::Idle, limits.idle),
-            false => (Phase::Head, limits.header),
+        let waits = match self.is_fresh {
+            true => Phase::Fresh,
+            false => Phase::Idle,
         };
-        if !self.slot.enter(phase.0, Some(phase.1)) {
+        let mut looked = 0;
+        let mut is_waiting = true;
+        if !self.slot.enter(waits, Some(limits.idle)) {
             return Ok(None);
         }
         loop {
@@ -122,18 +128,19 @@ impl<S: Service> Connection<S> {
                 self.input.consume(blank);
                 looked = 0;
             }
+            // Blank lines are no request yet.
+            if is_waiting && !self.input.bytes().is_empty() {
+                is_waiting = false;
+                if !self.slot.enter(Phase::Head, Some(limits.header)) {
+                    return Ok(None);
+                }
+            }
             if let Some(length) = head::length(self.input.bytes(), looked, limits)? {
+                self.is_fresh = false;
                 return Ok(Some(length));
             }
             looked = self.input.bytes().len();
-            let filled = self.input.fill(&self.slot.socket);
-            match filled {
-                Ok(1..) if is_waiting => {
-                    is_waiting = false;
-                    if !self.slot.enter(Phase::Head, Some(limits.header)) {
-                        return Ok(None);
-                    }
-                }
+            match self.input.fill(&self.slot.socket) {
                 Ok(1..) => {}
                 Ok(0) if self.slot.is_late() && !is_waiting => {
                     let message = "the head of the request did not come in time";
@@ -147,20 +154,32 @@ impl<S: Service> Connection<S> {
     /// Answers a request whose head is there.
     fn answer(&mut self, head: &Vetted<'_>) -> After {
         let shared = Arc::clone(&self.shared);
-        let limits = &shared.limits;
-        if !self.slot.enter(Phase::Work, limits.handler) {
+        let terms = Terms {
+            slot: &self.slot,
+            limits: &shared.limits,
+            budget: &shared.budget,
+        };
+        if !terms.slot.enter(Phase::Work, terms.limits.handler) {
             return After::Close;
         }
         let place = Place::take(&shared.gauges.in_flight);
         let buffers = (&mut self.input, &mut self.whole);
-        let mut body = SocketBody::new(head, buffers, &self.slot, limits);
-        let reply = match place.number <= limits.requests {
+        let mut body = SocketBody::new(head, buffers, terms);
+        let reply = match place.number <= terms.limits.requests {
             true => ask(&*shared.service, head, &mut body),
-            false => busy(&*shared.service),
+            false => busy(&*shared.service, "too_many_requests"),
+        };
+        body.forget();
+        // What many clients do not take must not fill the memory.
+        let mut held = terms.budget.nothing();
+        let fits = |reply: &Reply<'_>| held.grow_to(reply.bytes().unwrap_or_default());
+        let reply = match reply {
+            Some(reply) if !{ fits }(&reply) => busy(&*shared.service, "memory"),
+            reply => reply,
         };
         let Some(reply) = reply else {
-            let refusal = Refusal::new(500, "panic", "internal error");
-            return self.refuse(&refusal);
+            drop(body);
+            return self.refuse(&Refusal::new(500, "panic", "internal error"));
         };
         // A stream over HTTP/1.0 ends with its connection.
         let has_end = head.is_1_1 || !matches!(reply.content, Content::Stream(_));
@@ -171,50 +190,27 @@ impl<S: Service> Connection<S> {
             keeps,
             is_head: head.method == Method::Head,
             coding: accepted(head),
-            compress_from: limits.compress_from,
+            compress_from: terms.limits.compress_from,
         };
-        self.out.clear();
-        reply::print(&mut self.out, &reply, &manner);
-        let stream = match reply.content {
-            Content::Stream(stream) if !manner.is_head => Some(stream),
-            _ => None,
-        };
-        if stream.is_some() {
-            body.is_for_a_stream();
-        }
-        let mut out = Writer {
-            slot: &self.slot,
-            limits,
-            is_stream: stream.is_some(),
-        };
-        if out.write_all(&self.out).is_err() {
-            return After::Close;
-        }
-        if let Some(stream) = stream {
-            let mut chunks = Chunks::new(&mut out, head.is_1_1);
-            let written = catch_unwind(AssertUnwindSafe(|| stream(&mut body, &mut chunks)));
-            match written {
-                Ok(Ok(())) if chunks.finish().is_ok() => {}
-                // Without its last chunk, the client knows that something is missing.
-                _ => return After::Linger,
+        let after = write(reply, &manner, &mut body, (terms, &mut self.out));
+        let is_drained = after == After::Keep && keeps && body.drain();
+        let is_unread = body.is_unread();
+        drop(body);
+        match after {
+            After::Keep if is_drained => After::Keep,
+            After::Keep if keeps => After::Close,
+            // What the client sends behind this request must not reset the reply to it.
+            After::Keep if is_unread || head.keeps_alive || !self.input.bytes().is_empty() => {
+                After::Linger
             }
-        }
-        match keeps {
-            true if body.drain() => After::Keep,
-            false if body.is_unread() => After::Linger,
-            _ => After::Close,
+            After::Keep => After::Close,
+            after => after,
         }
     }
 
     /// Says why the connection ends.
-    fn refuse(&mut self, refusal: &Refusal) -> After {
+    fn refuse(&self, refusal: &Refusal) -> After {
         let bytes = reply::refusal(&*self.shared.service, refusal);
-        // Its time is up, but it can still be told so, if it listens.
-        if self.slot.is_late() {
-            self.slot.socket.no_waiting();
-            let _ = (&self.slot.socket).write(&bytes);
-            return After::Close;
-        }
         let mut out = Writer {
             slot: &self.slot,
             limits: &self.shared.limits,
@@ -243,6 +239,46 @@ impl<S: Service> Connection<S> {
     }
 }
 
+/// Writes a reply. [`After::Keep`] where all of it was written.
+fn write(
+    reply: Reply<'_>,
+    manner: &Manner,
+    body: &mut SocketBody<'_>,
+    (terms, printed): (Terms<'_>, &mut Vec<u8>),
+) -> After {
+    let is_stream = matches!(reply.content, Content::Stream(_)) && !manner.is_head;
+    if is_stream && body.is_for_a_stream().is_err() {
+        return After::Close;
+    }
+    printed.clear();
+    let rest = reply::print(printed, &reply, manner);
+    let mut out = Writer {
+        slot: terms.slot,
+        limits: terms.limits,
+        is_stream,
+    };
+    if out.write_all(printed).is_err() || out.write_all(&rest).is_err() {
+        return After::Close;
+    }
+    drop(rest);
+    let Content::Stream(stream) = reply.content else {
+        return After::Keep;
+    };
+    if manner.is_head {
+        return After::Keep;
+    }
+    let mut chunks = Chunks::new(&mut out, manner.is_1_1);
+    let written = catch_unwind(AssertUnwindSafe(|| {
+        let written = stream(body, &mut chunks);
+        written.and_then(|()| chunks.finish())
+    }));
+    match written {
+        Ok(Ok(())) => After::Keep,
+        // Without its last chunk, the client knows that something is missing.
+        _ => After::Linger,
+    }
+}
+
 /// The service's reply; `None` where it panicked.
 fn ask<'s, S: Service>(
     service: &'s S,
@@ -259,13 +295,12 @@ fn ask<'s, S: Service>(
 }
 
 /// The reply where too many requests are worked on.
-fn busy<S: Service>(service: &S) -> Option<Reply<'_>> {
+fn busy<'s, S: Service>(service: &'s S, reason: &'static str) -> Option<Reply<'s>> {
     let refusal = Refusal {
         retry_after_s: Some(1),
-        ..Refusal::new(503, "too_many_requests", "too many requests at once")
+        ..Refusal::new(503, reason, "too many requests at once")
     };
-    let refused = catch_unwind(AssertUnwindSafe(|| service.refuse(&refusal))).ok();
-    refused.map(|reply| reply.with("Retry-After", "1"))
+    catch_unwind(AssertUnwindSafe(|| reply::refused(service, &refusal))).ok()
 }
 
 fn accepted(head: &Vetted<'_>) -> Option<Coding> {
@@ -305,7 +340,8 @@ impl Write for Writer<'_> {
         if !self.slot.enter(Phase::Write, Some(self.limits.write)) {
             return Err(io::ErrorKind::TimedOut.into());
         }
-        let written = (&self.slot.socket).write(bytes)?;
+        let piece = bytes.get(..PIECE_BYTES).unwrap_or(bytes);
+        let written = (&self.slot.socket).write(piece)?;
         if self.is_stream {
             // What comes next may take its time.
             self.slot.enter(Phase::Work, None);

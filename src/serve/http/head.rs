@@ -154,7 +154,7 @@ fn vet<'r>(
         is_1_1,
         keeps_alive: match is_1_1 {
             true => !fields.closes,
-            false => fields.keeps_alive,
+            false => fields.keeps_alive && !fields.closes,
         },
         expects_continue: fields.expects_continue(is_1_1)?,
         headers,
@@ -180,16 +180,19 @@ fn target_of(target: &str, method: Method) -> Result<(&str, &str), Refusal> {
         return Ok(("/", ""));
     }
     let path = match target.split_once("://") {
-        Some(("http" | "https", rest)) => {
-            rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/")
+        Some((scheme, rest))
+            if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https") =>
+        {
+            let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+            rest.get(end..).unwrap_or_default()
         }
-        _ => target,
+        _ if target.starts_with('/') => target,
+        _ => return Err(bad("the target of a request starts with /")),
     };
-    if !path.starts_with('/') {
-        return Err(bad("the target of a request starts with /"));
-    }
     let path = path.split('#').next().unwrap_or_default();
-    Ok(path.split_once('?').unwrap_or((path, "")))
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    // An address alone means its root.
+    Ok((if path.is_empty() { "/" } else { path }, query))
 }
 
 /// The fields that say how a message is framed.
@@ -209,7 +212,12 @@ impl<'r> Fields<'r> {
         for Header { name, value } in headers {
             let is = |other: &str| name.eq_ignore_ascii_case(other);
             match name.len() {
-                4 if is("Host") => fields.hosts += 1,
+                4 if is("Host") => {
+                    if !value.iter().all(is_of_host) {
+                        return Err(bad("Host is no host"));
+                    }
+                    fields.hosts += 1;
+                }
                 6 if is("Expect") => fields.expect = Some(value),
                 10 if is("Connection") => {
                     let has = |token: &str| {
@@ -263,6 +271,11 @@ impl<'r> Fields<'r> {
             )),
         }
     }
+}
+
+/// Whether a byte may stand in a host with its port (RFC 3986, 3.2.2).
+fn is_of_host(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(byte)
 }
 
 /// Sets a field that may stand once.
@@ -323,6 +336,22 @@ mod tests {
             ("GET / HTTP/1.1\r\nHost: a\r\n", 100),
             ("GET / HTTP/1.1\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: u@a\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", 200),
+            ("GET / HTTP/1.1\r\nHost:\r\n\r\n", 200),
+            ("GET / HTTP/1.1\r\nHost: a\r\n: b\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: a\r\nnone\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\n Host: a\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: a\r\nX\ty: b\r\n\r\n", 400),
+            ("GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("GET / HTTP/1.1 \r\nHost: a\r\n\r\n", 400),
+            ("GET / HTTP/1.10\r\nHost: a\r\n\r\n", 400),
+            ("GET / HTTP/01.1\r\nHost: a\r\n\r\n", 505),
+            ("GET / http/1.1\r\nHost: a\r\n\r\n", 505),
+            ("G@T / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+            ("GET /\x7f HTTP/1.1\r\nHost: a\r\n\r\n", 400),
             ("GET * HTTP/1.1\r\nHost: a\r\n\r\n", 400),
             ("GET a HTTP/1.1\r\nHost: a\r\n\r\n", 400),
             ("CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
@@ -440,6 +469,9 @@ mod tests {
             ("/a?b#c", "/a", "b"),
             ("http://host:80/a?b", "/a", "b"),
             ("http://host", "/", ""),
+            ("HTTP://host?a=/b", "/", "a=/b"),
+            ("https://host#/b", "/", ""),
+            ("//host/a", "//host/a", ""),
         ] {
             let found = target_of(target, Method::Get).expect("a target");
             assert_eq!(found, (path, query), "{target}");

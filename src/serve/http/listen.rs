@@ -3,6 +3,8 @@
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 #[cfg(unix)]
+use std::os::fd::{AsFd, BorrowedFd};
+#[cfg(unix)]
 use std::os::unix::net::{UnixListener, UnixStream};
 #[cfg(unix)]
 use std::path::{Path, PathBuf};
@@ -40,6 +42,8 @@ pub(super) enum Socket {
     Unix(UnixStream),
 }
 
+/// Connections that may wait to be accepted.
+pub(super) const BACKLOG: i32 = 1024;
 /// What a URL says before the host, for a banner.
 const HTTP: &str = "http://";
 
@@ -66,6 +70,8 @@ impl Listener {
                 _ => error,
             }
         })?;
+        #[cfg(unix)]
+        super::system::let_wait(listener.as_fd(), BACKLOG);
         Ok(Listener::Tcp(listener))
     }
 
@@ -100,11 +106,28 @@ impl Listener {
         }
     }
 
-    /// Waits for the next connection.
+    /// Makes [`Listener::accept`] return at once. It could not be woken otherwise: not by a connection
+    /// where the descriptors have run out or the path of a Unix socket is gone, and not by a poll,
+    /// behind which another process may take what had come.
+    pub(super) fn no_waiting(&self) -> io::Result<()> {
+        match self {
+            Listener::Tcp(listener) => listener.set_nonblocking(true),
+            #[cfg(unix)]
+            Listener::Unix(listener, _) => listener.set_nonblocking(true),
+        }
+    }
+
+    /// The next connection.
+    ///
+    /// # Errors
+    /// `WouldBlock` where none waits, and whatever keeps it from being accepted.
     pub(super) fn accept(&self) -> io::Result<Socket> {
         match self {
             Listener::Tcp(listener) => {
                 let (socket, _) = listener.accept()?;
+                // Linux alone does not hand on that its listener does not wait.
+                #[cfg(not(target_os = "linux"))]
+                socket.set_nonblocking(false)?;
                 // Answers are written whole: nothing is gained by waiting for more. A socket that
                 // refuses the option is still a connection.
                 let _ = socket.set_nodelay(true);
@@ -112,36 +135,21 @@ impl Listener {
             }
             #[cfg(unix)]
             Listener::Unix(listener, _) => {
-                listener.accept().map(|(socket, _)| Socket::Unix(socket))
+                let (socket, _) = listener.accept()?;
+                #[cfg(not(target_os = "linux"))]
+                socket.set_nonblocking(false)?;
+                Ok(Socket::Unix(socket))
             }
         }
     }
-
-    /// How to wake whoever waits for a connection: by one.
-    pub(super) fn waker(&self) -> Waker {
-        match self {
-            Listener::Tcp(listener) => Waker::Tcp(listener.local_addr().ok().map(reachable)),
-            #[cfg(unix)]
-            Listener::Unix(_, path) => Waker::Unix(path.path.clone()),
-        }
-    }
 }
 
-/// Wakes a listener.
-pub(super) enum Waker {
-    Tcp(Option<SocketAddr>),
-    #[cfg(unix)]
-    Unix(PathBuf),
-}
-
-impl Waker {
-    pub(super) fn wake(&self) {
-        // A listener that cannot be reached has nobody who waits.
+#[cfg(unix)]
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
-            Waker::Tcp(Some(address)) => drop(TcpStream::connect(address)),
-            Waker::Tcp(None) => {}
-            #[cfg(unix)]
-            Waker::Unix(path) => drop(UnixStream::connect(path)),
+            Listener::Tcp(listener) => listener.as_fd(),
+            Listener::Unix(listener, _) => listener.as_fd(),
         }
     }
 }
@@ -212,6 +220,22 @@ impl Socket {
             #[cfg(unix)]
             Socket::Unix(socket) => socket.shutdown(how),
         };
+    }
+
+    /// Whether a read would return at once: something has come, or nothing will.
+    pub(super) fn has_something(&self) -> bool {
+        #[cfg(unix)]
+        return super::system::wait([self.as_fd()], 0);
+        #[cfg(not(unix))]
+        false
+    }
+
+    #[cfg(unix)]
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Socket::Tcp(socket) => socket.as_fd(),
+            Socket::Unix(socket) => socket.as_fd(),
+        }
     }
 
     /// Makes calls return at once. Only for a connection that is about to be closed.

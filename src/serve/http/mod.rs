@@ -12,6 +12,7 @@
 
 mod accept;
 mod body;
+mod budget;
 mod chunked;
 mod clock;
 mod coding;
@@ -32,6 +33,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::message::Service;
+use budget::Budget;
 use clock::Clock;
 use listen::Listener;
 use stop::Stop;
@@ -99,6 +101,7 @@ struct Shared<S> {
     service: Arc<S>,
     limits: Limits,
     gauges: Arc<Gauges>,
+    budget: Budget,
     clock: Clock,
     stop: Stop,
 }
@@ -124,16 +127,27 @@ pub fn serve<S: Service + Send + 'static>(
 ) -> std::io::Result<Ended> {
     let shared = Arc::new(Shared {
         service,
+        budget: Budget::new(&limits),
         limits,
         gauges,
         clock: Clock::default(),
         stop: stop.clone(),
     });
-    let clock = Arc::clone(&shared);
+    let clock = Arc::downgrade(&shared);
+    // For as long as there are connections, also those that were cut off and are still at work.
+    let looks = move || {
+        while let Some(shared) = clock.upgrade() {
+            shared.clock.look();
+            drop(shared);
+            std::thread::sleep(clock::TICK);
+        }
+    };
     std::thread::Builder::new()
         .name("clock".to_owned())
-        .spawn(move || clock.clock.run(&clock.stop))?;
-    stop.wakes(&listeners);
+        .spawn(looks)?;
+    for listener in &listeners {
+        listener.no_waiting()?;
+    }
     let accepting: Vec<_> = listeners
         .into_iter()
         .map(|listener| {

@@ -1,11 +1,13 @@
 //! Replies as bytes: the head printed by tiny_http, the body behind it, all in one piece.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use tiny_http::{HTTPVersion, Header, Response, StatusCode};
 
 use crate::serve::message::{Content, Refusal, Reply, Service};
 
+use super::budget::SMALL;
 use super::coding::Coding;
 
 /// What stands in the Server field.
@@ -27,23 +29,29 @@ pub(super) struct Manner {
     pub compress_from: usize,
 }
 
-/// Appends a whole reply to `out`; for a stream its head alone.
-pub(super) fn print(out: &mut Vec<u8>, reply: &Reply<'_>, manner: &Manner) {
+/// Appends a whole reply to `out`; for a stream its head alone. A large body is not copied but
+/// returned, to be written behind it.
+pub(super) fn print<'r>(out: &mut Vec<u8>, reply: &'r Reply<'_>, manner: &Manner) -> Cow<'r, [u8]> {
     let Content::Whole(bytes) = &reply.content else {
         print_head(out, reply, None, (manner, None));
-        return;
+        return Cow::Borrowed(&[]);
     };
     let is_packed = manner
         .coding
         .filter(|_| bytes.len() >= manner.compress_from && is_compressible(reply));
     let packed = is_packed.and_then(|coding| Some((coding, coding.encode(bytes).ok()?)));
-    let (coding, body) = match &packed {
-        Some((coding, packed)) => (Some(*coding), packed.as_slice()),
-        None => (None, bytes.as_ref()),
+    let (coding, body) = match packed {
+        Some((coding, packed)) => (Some(coding), Cow::Owned(packed)),
+        None => (None, Cow::Borrowed(bytes.as_ref())),
     };
     print_head(out, reply, Some(body.len()), (manner, coding));
-    if !manner.is_head {
-        out.extend_from_slice(body);
+    match body.len() {
+        _ if manner.is_head => Cow::Borrowed(&[]),
+        ..=SMALL => {
+            out.extend_from_slice(&body);
+            Cow::Borrowed(&[])
+        }
+        _ => body,
     }
 }
 
@@ -56,13 +64,24 @@ pub(super) fn refusal<S: Service>(service: &S, refusal: &Refusal) -> Vec<u8> {
         coding: None,
         compress_from: usize::MAX,
     };
-    let mut reply = service.refuse(refusal);
-    if let Some(seconds) = refusal.retry_after_s {
-        reply = reply.with("Retry-After", seconds.to_string());
-    }
+    let reply = refused(service, refusal);
     let mut out = Vec::new();
-    print(&mut out, &reply, &manner);
+    let rest = print(&mut out, &reply, &manner);
+    out.extend_from_slice(&rest);
     out
+}
+
+/// The service's words for a refusal, with the time to wait, which it may have told itself.
+pub(super) fn refused<'s, S: Service>(service: &'s S, refusal: &Refusal) -> Reply<'s> {
+    let reply = service.refuse(refusal);
+    let is_told = reply
+        .headers
+        .iter()
+        .any(|(name, _)| name.eq_ignore_ascii_case("Retry-After"));
+    match refusal.retry_after_s {
+        Some(seconds) if !is_told => reply.with("Retry-After", seconds.to_string()),
+        _ => reply,
+    }
 }
 
 fn print_head(
@@ -74,7 +93,9 @@ fn print_head(
     let mut headers = Vec::with_capacity(reply.headers.len() + 3);
     let mut add = |name: &str, value: &str| {
         // What no header field can hold is left out rather than let through.
-        headers.extend(Header::from_bytes(name, value).ok());
+        if !value.bytes().any(|byte| byte.is_ascii_control()) {
+            headers.extend(Header::from_bytes(name, value).ok());
+        }
     };
     add("Server", SERVER);
     for (name, value) in &reply.headers {

@@ -1,9 +1,16 @@
 //! How a server ends: a handle that anybody may pull, and the signals that do.
 
+#[cfg(unix)]
+use std::io::Write;
+#[cfg(unix)]
+use std::os::fd::{AsFd, BorrowedFd};
+#[cfg(unix)]
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use super::listen::{Listener, Waker};
+use super::listen::Listener;
 
 /// Ends a server, from anywhere.
 #[derive(Clone, Default)]
@@ -14,19 +21,39 @@ pub struct Stop {
 #[derive(Default)]
 struct Inner {
     has_begun: AtomicBool,
-    wakers: Mutex<Vec<Waker>>,
+    #[cfg(unix)]
+    bell: Bell,
 }
+
+/// Two ends of a wire: what is written into one wakes all who wait at the other, and stays there.
+#[cfg(unix)]
+struct Bell {
+    wire: Option<(UnixStream, UnixStream)>,
+}
+
+#[cfg(unix)]
+impl Default for Bell {
+    fn default() -> Bell {
+        Bell {
+            wire: UnixStream::pair().ok(),
+        }
+    }
+}
+
+/// Between two looks where nothing can wake who waits.
+const LOOK: Duration = Duration::from_millis(20);
 
 impl Stop {
     /// Accepts no more, closes what waits, lets what is in flight end.
     pub fn begin(&self) {
-        self.inner.has_begun.store(true, Ordering::Release);
-        let wakers = self
-            .inner
-            .wakers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        wakers.iter().for_each(Waker::wake);
+        let has_begun = self.inner.has_begun.swap(true, Ordering::AcqRel);
+        #[cfg(unix)]
+        if let (false, Some((ring, _))) = (has_begun, &self.inner.bell.wire) {
+            // One byte fits into a wire that is empty.
+            let _ = { ring }.write(b"!");
+        }
+        #[cfg(not(unix))]
+        let _ = has_begun;
     }
 
     /// Whether it has begun.
@@ -34,22 +61,33 @@ impl Stop {
         self.inner.has_begun.load(Ordering::Acquire)
     }
 
-    /// Wakes those who wait at `listeners` when it begins; at once if it has.
-    pub(super) fn wakes(&self, listeners: &[Listener]) {
-        let mut wakers = self
-            .inner
-            .wakers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        wakers.extend(listeners.iter().map(Listener::waker));
-        if self.has_begun() {
-            wakers.iter().for_each(Waker::wake);
+    /// Waits until a connection has come, the end has begun, or `most` is over; whether it is not.
+    pub(super) fn wait_for(&self, listener: &Listener, most: Option<Duration>) -> bool {
+        #[cfg(unix)]
+        {
+            let bell = self.inner.bell.wire.as_ref();
+            let heard: BorrowedFd<'_> = match bell {
+                Some((_, heard)) => heard.as_fd(),
+                None => listener.as_fd(),
+            };
+            let most = match bell {
+                Some(_) => most,
+                None => Some(LOOK),
+            };
+            let ms = most.map_or(-1, |most| i32::try_from(most.as_millis()).unwrap_or(-1));
+            super::system::wait([listener.as_fd(), heard], ms)
+        }
+        #[cfg(not(unix))]
+        {
+            let _ = (listener, most);
+            std::thread::sleep(LOOK);
+            true
         }
     }
 }
 
-/// Ends the server at the first SIGTERM, SIGINT or SIGHUP, after `first` was called, and the process
-/// at the second.
+/// Ends the server at the first SIGTERM or SIGINT, after `first` was called, and the process at the
+/// second.
 ///
 /// # Errors
 /// The handlers cannot be installed.
@@ -68,7 +106,8 @@ pub fn on_signals(stop: &Stop, first: impl FnOnce() + Send + 'static) -> std::io
                     first();
                     stop.begin();
                 }
-                None => std::process::exit(128 + signal),
+                // Nothing is cleaned up under threads that are still at work.
+                None => signal_hook::low_level::exit(128 + signal),
             }
         }
     };

@@ -1,10 +1,11 @@
-//! What only the operating system knows: how many descriptors there may be, and which it passed on.
+//! What only the operating system knows: how many descriptors there may be, which it passed on, and
+//! whether something has come.
 
 #![cfg_attr(
     unix,
     expect(
         unsafe_code,
-        reason = "getrlimit, and descriptors that systemd passes on"
+        reason = "poll, listen and getrlimit, and descriptors that systemd passes on"
     )
 )]
 
@@ -30,6 +31,34 @@ pub(super) fn descriptors() -> usize {
 #[cfg(not(unix))]
 pub(super) fn descriptors() -> usize {
     usize::MAX
+}
+
+/// Waits until one of `fds` can be read, or is broken, for `most_ms` milliseconds, -1 for ever.
+#[cfg(unix)]
+pub(super) fn wait<const N: usize>(fds: [std::os::fd::BorrowedFd<'_>; N], most_ms: i32) -> bool {
+    use std::os::fd::AsRawFd;
+
+    let mut polled = fds.map(|fd| libc::pollfd {
+        fd: fd.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    });
+    // The type of a count of descriptors is not the same everywhere.
+    let count = polled.len() as libc::nfds_t;
+    // SAFETY: `polled` is an array of so many structs, which outlives the call, and its descriptors
+    // are open for as long as they are borrowed.
+    unsafe { libc::poll(polled.as_mut_ptr(), count, most_ms) > 0 }
+}
+
+/// Lets this many connections wait to be accepted; the standard library asks for 128, of which a
+/// crowd that comes at once needs more.
+#[cfg(unix)]
+pub(super) fn let_wait(listener: std::os::fd::BorrowedFd<'_>, count: i32) {
+    use std::os::fd::AsRawFd;
+
+    // SAFETY: the descriptor is open, and a listener may be told so again (listen(2)); one that
+    // cannot is as it was.
+    unsafe { libc::listen(listener.as_raw_fd(), count) };
 }
 
 /// The listeners of systemd's socket activation (sd_listen_fds(3)): descriptors from 3 on, as many as
@@ -77,6 +106,11 @@ fn of_descriptor(fd: std::os::fd::RawFd) -> Result<Listener> {
             "LISTEN_FDS: descriptor {fd} is not open"
         )));
     }
+    if !is_listening(fd) {
+        return Err(Error::usage(format!(
+            "LISTEN_FDS: descriptor {fd} is no listening socket"
+        )));
+    }
     // SAFETY: it is open, and by the contract of LISTEN_FDS it is this process' own and nobody else's
     // here: this is called once, before any other thread is started.
     let owned = unsafe { OwnedFd::from_raw_fd(fd) };
@@ -98,4 +132,23 @@ fn of_descriptor(fd: std::os::fd::RawFd) -> Result<Listener> {
             }
         }
     }
+}
+
+/// Whether `fd` is a socket that connections can be accepted from.
+#[cfg(unix)]
+fn is_listening(fd: std::os::fd::RawFd) -> bool {
+    let mut listens: libc::c_int = 0;
+    let mut length = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: the places of the answer and of its length are valid for the call, which looks at
+    // any descriptor.
+    let failed = unsafe {
+        libc::getsockopt(
+            fd,
+            libc::SOL_SOCKET,
+            libc::SO_ACCEPTCONN,
+            (&raw mut listens).cast(),
+            &raw mut length,
+        )
+    } != 0;
+    !failed && listens != 0
 }
