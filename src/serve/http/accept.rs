@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use crate::serve::message::{Refusal, Service};
 
-use super::clock::Clock;
 use super::connection::Connection;
 use super::listen::{BACKLOG, Listener, Socket};
 use super::stop::Stop;
@@ -60,12 +59,12 @@ pub(super) fn run<S: Service + Send + 'static>(listener: &Listener, shared: &Arc
         };
         shared.gauges.accepted.fetch_add(1, Ordering::Relaxed);
         let open = shared.gauges.connections.fetch_add(1, Ordering::AcqRel);
-        if is_full || !door.has_room(open, &shared.clock) {
+        if is_full || !door.has_room(open, shared) {
             shared.gauges.connections.fetch_sub(1, Ordering::AcqRel);
             door.turn_away(socket, &*shared.service, "too many connections");
             continue;
         }
-        let slot = shared.clock.slot(socket);
+        let slot = shared.clock.slot(socket, shared.limits.idle);
         let connection = Connection::new(Arc::clone(&slot), Arc::clone(shared));
         if threads.run(Box::new(move || connection.run())).is_err() {
             // The job was dropped, and with it the count of the connection.
@@ -98,8 +97,9 @@ impl Door {
     }
 
     /// Whether one more may come in where `open` are open.
-    fn has_room(&self, open: usize, clock: &Clock) -> bool {
-        open < self.most || open < self.most + CHANGING && clock.close_longest_idle()
+    fn has_room<S>(&self, open: usize, shared: &Shared<S>) -> bool {
+        let (most, idle) = (self.most, shared.limits.idle);
+        open < most || open < most + CHANGING && shared.clock.close_longest_idle(idle)
     }
 
     /// What is done about an error: where descriptors ran out, the reserve takes the next connection,

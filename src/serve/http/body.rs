@@ -192,7 +192,7 @@ impl<'c> SocketBody<'c> {
     /// Behind what its coding says is the end, there is nothing.
     fn check_end(&mut self) -> Result<(), Refusal> {
         match self.decoded.raw_mut().read(&mut [0]) {
-            Ok(0) => Ok(()),
+            Ok(0) if self.decoded.behind().is_empty() => Ok(()),
             Ok(_) | Err(_) => Err(self.refusal()),
         }
     }

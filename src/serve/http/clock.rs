@@ -15,6 +15,9 @@ use super::listen::Socket;
 /// Between two looks at the slots.
 pub(super) const TICK: Duration = Duration::from_millis(50);
 
+/// A client between two requests may take so long.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -150,13 +153,15 @@ impl Default for Clock {
 }
 
 impl Clock {
-    /// A slot for a new connection, which is forgotten when it is dropped.
-    pub(super) fn slot(&self, socket: Socket) -> Arc<Slot> {
+    /// A slot for a new connection, which is forgotten when it is dropped. Its first request must
+    /// begin to come within `idle`.
+    pub(super) fn slot(&self, socket: Socket, idle: Duration) -> Arc<Slot> {
         let slot = Arc::new(Slot {
-            state: AtomicU64::new(state(Phase::Fresh, 0)),
+            state: AtomicU64::new(0),
             socket,
             started: self.started,
         });
+        slot.enter(Phase::Fresh, Some(idle));
         self.lock().push(Arc::downgrade(&slot));
         slot
     }
@@ -190,9 +195,12 @@ impl Clock {
         });
     }
 
-    /// Ends the connection that has waited longest for a request, rather one that never made any;
-    /// whether there was one. So a crowd that says nothing does not keep others out.
-    pub(super) fn close_longest_idle(&self) -> bool {
+    /// Ends the connection that has waited longest for its first request, else for its next one if
+    /// that is longer than [`PAUSE`]; `idle` is what they may wait. Whether there was one. So a crowd
+    /// that says nothing does not keep others out.
+    pub(super) fn close_longest_idle(&self, idle: Duration) -> bool {
+        let latest = (ms(self.started.elapsed()) + ms(idle)).saturating_sub(ms(PAUSE));
+        let latest = state(Phase::Idle, latest);
         let mut waiting: Option<(u64, Arc<Slot>)> = None;
         self.lock().retain(|slot| {
             let Some(slot) = slot.upgrade() else {
@@ -201,7 +209,7 @@ impl Clock {
             let state = slot.state.load(Ordering::Acquire);
             // Of two phases the first is the lesser number, of two deadlines the nearer.
             let is_first = waiting.as_ref().is_none_or(|(first, _)| state < *first);
-            if state & DEADLINE != 0 && is_first && slot.is_waiting(state) {
+            if is_first && state <= latest && slot.is_waiting(state) {
                 waiting = Some((state, slot));
             }
             true

@@ -1,9 +1,9 @@
 //! Content codings: gzip and deflate, of bodies and of replies.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 
 use flate2::Compression;
-use flate2::read::{MultiGzDecoder, ZlibDecoder};
+use flate2::bufread::{MultiGzDecoder, ZlibDecoder};
 use flate2::write::{GzEncoder, ZlibEncoder};
 
 use crate::serve::message::Refusal;
@@ -91,16 +91,18 @@ impl Coding {
 /// A body's bytes without their coding.
 pub(super) enum Decoded<R> {
     Plain(R),
-    Gzip(Box<MultiGzDecoder<R>>),
-    Deflate(Box<ZlibDecoder<R>>),
+    Gzip(Box<MultiGzDecoder<BufReader<R>>>),
+    Deflate(Box<ZlibDecoder<BufReader<R>>>),
 }
 
 impl<R: Read> Decoded<R> {
     pub(super) fn new(raw: R, coding: Option<Coding>) -> Decoded<R> {
         match coding {
             None => Decoded::Plain(raw),
-            Some(Coding::Gzip) => Decoded::Gzip(Box::new(MultiGzDecoder::new(raw))),
-            Some(Coding::Deflate) => Decoded::Deflate(Box::new(ZlibDecoder::new(raw))),
+            Some(Coding::Gzip) => Decoded::Gzip(Box::new(MultiGzDecoder::new(BufReader::new(raw)))),
+            Some(Coding::Deflate) => {
+                Decoded::Deflate(Box::new(ZlibDecoder::new(BufReader::new(raw))))
+            }
         }
     }
 
@@ -108,8 +110,8 @@ impl<R: Read> Decoded<R> {
     pub(super) fn raw(&self) -> &R {
         match self {
             Decoded::Plain(raw) => raw,
-            Decoded::Gzip(decoder) => decoder.get_ref(),
-            Decoded::Deflate(decoder) => decoder.get_ref(),
+            Decoded::Gzip(decoder) => decoder.get_ref().get_ref(),
+            Decoded::Deflate(decoder) => decoder.get_ref().get_ref(),
         }
     }
 
@@ -117,8 +119,17 @@ impl<R: Read> Decoded<R> {
     pub(super) fn raw_mut(&mut self) -> &mut R {
         match self {
             Decoded::Plain(raw) => raw,
-            Decoded::Gzip(decoder) => decoder.get_mut(),
-            Decoded::Deflate(decoder) => decoder.get_mut(),
+            Decoded::Gzip(decoder) => decoder.get_mut().get_mut(),
+            Decoded::Deflate(decoder) => decoder.get_mut().get_mut(),
+        }
+    }
+
+    /// What was read behind the end that the coding has, and is no part of it.
+    pub(super) fn behind(&self) -> &[u8] {
+        match self {
+            Decoded::Plain(_) => &[],
+            Decoded::Gzip(decoder) => decoder.get_ref().buffer(),
+            Decoded::Deflate(decoder) => decoder.get_ref().buffer(),
         }
     }
 

@@ -181,10 +181,13 @@ impl<S: Service> Connection<S> {
             drop(body);
             return self.refuse(&Refusal::new(500, "panic", "internal error"));
         };
-        // A stream over HTTP/1.0 ends with its connection.
-        let has_end = head.is_1_1 || !matches!(reply.content, Content::Stream(_));
         let is_over = shared.stop.has_begun();
-        let keeps = head.keeps_alive && has_end && !is_over && body.can_be_drained();
+        // What a stream leaves of its body is known at its end.
+        let is_stream = matches!(reply.content, Content::Stream(_));
+        let is_drainable = is_stream || body.can_be_drained();
+        // A stream over HTTP/1.0 ends with its connection.
+        let has_end = head.is_1_1 || !is_stream;
+        let keeps = head.keeps_alive && has_end && !is_over && is_drainable;
         let manner = Manner {
             is_1_1: head.is_1_1,
             keeps,
@@ -193,12 +196,11 @@ impl<S: Service> Connection<S> {
             compress_from: terms.limits.compress_from,
         };
         let after = write(reply, &manner, &mut body, (terms, &mut self.out));
-        let is_drained = after == After::Keep && keeps && body.drain();
+        let is_drained = after == After::Keep && keeps && body.can_be_drained() && body.drain();
         let is_unread = body.is_unread();
         drop(body);
         match after {
             After::Keep if is_drained => After::Keep,
-            After::Keep if keeps => After::Close,
             // What the client sends behind this request must not reset the reply to it.
             After::Keep if is_unread || head.keeps_alive || !self.input.bytes().is_empty() => {
                 After::Linger

@@ -365,6 +365,14 @@ mod tests {
             ("GET / HTTP/1.1\r\nHost: a\0b\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n\r\n", 400),
             ("GET  / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        ] {
+            assert_eq!(status(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn only_bodies_with_one_end_pass() {
+        for (text, expected) in [
             (
                 "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n",
                 400,

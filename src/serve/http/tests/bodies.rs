@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 const SOON: Duration = Duration::from_millis(50);
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(bytes).expect("bytes");
     encoder.finish().expect("bytes")
 }
@@ -211,7 +211,10 @@ fn bodies_too_large_are_refused_before_they_come() {
             ));
             let reply = client.reply();
             assert_eq!(reply.status, status, "{length}");
-            assert_eq!(reply.field("connection"), Some("close"));
+            // So little is read to its end, if it comes.
+            let is_kept = (path, length) == ("/nothing", "100001");
+            let connection = (!is_kept).then_some("close");
+            assert_eq!(reply.field("connection"), connection);
         }
     }
     let sized = |size: usize| chunked("/echo", "", &vec![b'a'; size], 1000);

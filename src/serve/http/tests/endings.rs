@@ -51,6 +51,7 @@ fn a_request_that_was_sent_before_the_end_is_answered() {
         for client in &mut clients {
             assert_eq!(client.reply().text(), "hello");
         }
+        drop(clients);
         assert_eq!(server.ended(), Ended::All);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::server::{Server, get, patient};
+use super::server::{Server, get, patient, post};
 use crate::serve::http::Limits;
 
 const SOON: Duration = Duration::from_millis(50);
@@ -199,4 +199,86 @@ fn more_connections_than_there_may_be_are_told_to_come_back() {
     drop(working);
     server.until_connections(0);
     server.assert_alive();
+}
+
+#[test]
+fn a_crowd_that_says_nothing_does_not_keep_others_out() {
+    let server = Server::with(Limits {
+        connections: 8,
+        ..patient()
+    });
+    let mut asked = server.connect();
+    asked.send(get("/"));
+    assert_eq!(asked.reply().text(), "hello");
+    for _ in 0..10 {
+        // Each time one more crowd than there is room for, and somebody who asks.
+        let _crowd: Vec<_> = (0..12).map(|_| server.connect()).collect();
+        let mut client = server.connect();
+        client.send(get("/"));
+        while client.is_turned_away() {
+            client = server.connect();
+            client.send(get("/"));
+        }
+        // Those who never asked go first.
+        asked.send(get("/"));
+        assert_eq!(asked.reply().text(), "hello");
+    }
+}
+
+#[test]
+fn large_replies_that_nobody_takes_share_a_bound() {
+    // 64 MiB in all, whatever the limits.
+    let server = Server::with(Limits {
+        body_bytes: 1 << 20,
+        ..patient()
+    });
+    let mut clients: Vec<_> = (0..20).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.send(get("/large?16000000"));
+    }
+    let statuses: Vec<u16> = clients
+        .iter_mut()
+        .map(|client| client.peek_status())
+        .collect();
+    let answered = statuses.iter().filter(|status| **status == 200).count();
+    let refused = statuses.iter().filter(|status| **status == 503).count();
+    assert_eq!((answered, refused), (4, 16));
+    // Small ones are not held up by them.
+    server.assert_alive();
+    drop(clients);
+    server.until_connections(0);
+    let mut client = server.connect();
+    client.send(get("/large?16000000"));
+    assert_eq!(client.reply().body.len(), 16_000_000);
+}
+
+#[test]
+fn large_bodies_that_are_withheld_share_a_bound() {
+    let server = Server::with(Limits {
+        body_bytes: 16 << 20,
+        ..patient()
+    });
+    // Each all but the last byte of what it may be; eight of them are as much as there may be.
+    let head = format!(
+        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n",
+        16 << 20
+    );
+    let most = vec![b'a'; (16 << 20) - 1];
+    let mut clients: Vec<_> = (0..10).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.send(&head);
+        client.send(&most);
+    }
+    // Two were told so before they had sent it all.
+    let mut refused = 0;
+    let mut small = server.connect();
+    while refused < 2 {
+        small.send(post("/echo", "", b"small"));
+        assert_eq!(small.reply().text(), "small");
+        refused = clients
+            .iter_mut()
+            .filter(|client| client.has_reply())
+            .count();
+    }
+    assert_eq!(refused, 2);
 }

@@ -361,6 +361,32 @@ impl<S: Read + Write> Client<S> {
 }
 
 impl Client<TcpStream> {
+    /// The status of the next reply, of which no more is read than that.
+    pub(super) fn peek_status(&self) -> u16 {
+        let mut line = [0; 12];
+        while self.socket.peek(&mut line).expect("a reply") < line.len() {}
+        let status = std::str::from_utf8(&line[9..]).expect("text");
+        status.parse().expect("a status")
+    }
+
+    /// Whether something can be read.
+    pub(super) fn has_reply(&self) -> bool {
+        self.socket.set_nonblocking(true).expect("no waiting");
+        let has_reply = self.socket.peek(&mut [0]).is_ok();
+        self.socket.set_nonblocking(false).expect("waiting");
+        has_reply
+    }
+
+    /// Whether the server is too busy to answer, or has closed.
+    pub(super) fn is_turned_away(&mut self) -> bool {
+        while self.came.len() < 12 {
+            if !self.more() {
+                return true;
+            }
+        }
+        self.came[9..12] == *b"503"
+    }
+
     pub(super) fn done(&self) {
         self.socket.shutdown(Shutdown::Write).expect("half closed");
     }
