@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use crate::batch::element::{Element, ForElement, with_dtype};
 use crate::batch::json::Cursor;
 use crate::batch::nested::read_nested;
-use crate::batch::write::NonFinite;
 use crate::model::signature::Port;
 use crate::model::tensor::Tensor;
 
@@ -13,10 +12,10 @@ use crate::serve::call::Call;
 use crate::serve::hosted::Hosted;
 use crate::serve::problem::{Fault, Faults, Problem, Step};
 use crate::serve::records::json::broken;
-use crate::serve::records::{self, Ask, Place};
+use crate::serve::records::{self, Ask, Place, Predictions, Shape};
 use crate::serve::tensors::Inputs;
 
-use super::{encode, wishes};
+use super::wishes;
 
 /// The text of a JSON body, without a byte order mark.
 ///
@@ -35,17 +34,16 @@ struct Members<'b> {
     inputs: Option<&'b str>,
 }
 
-/// Predicts what `text` asks for, and returns the answer's JSON.
+/// Predicts what `text` asks for.
 ///
 /// # Errors
 /// Whatever is wrong with the request.
-pub fn answer(
+pub fn predict<'b>(
     hosted: &Hosted,
     call: &mut Call,
-    text: &str,
+    text: &'b str,
     ask: &Ask,
-    nan: NonFinite,
-) -> Result<Vec<u8>, Problem> {
+) -> Result<Predictions<'b>, Problem> {
     let mut ask = Cow::Borrowed(ask);
     let mut cursor = Cursor::new(text);
     match cursor.peek() {
@@ -72,34 +70,28 @@ pub fn answer(
             Members {
                 instances: Some(list),
                 ..
-            } => predict(
-                hosted,
-                call,
-                list,
-                &ask,
-                (&Place::below(&["instances"]), nan),
-            ),
+            } => records(hosted, call, list, &ask, &Place::below(&["instances"])),
             Members {
                 inputs: Some(inputs),
                 ..
-            } => predict_tensors(hosted, call, inputs, &ask, nan),
+            } => by_tensors(hosted, call, inputs, &ask),
             Members { .. } => {
                 let place = Place {
-                    is_one: true,
+                    shape: Shape::One,
                     ..Place::below(&[])
                 };
-                predict(hosted, call, text, &ask, (&place, nan))
+                records(hosted, call, text, &ask, &place)
             }
         },
         Some(b'[') if !is_one_list(hosted, &mut cursor)? => {
-            predict(hosted, call, text, &ask, (&Place::below(&[]), nan))
+            records(hosted, call, text, &ask, &Place::below(&[]))
         }
         _ => {
             let place = Place {
-                is_one: true,
+                shape: Shape::One,
                 ..Place::below(&[])
             };
-            predict(hosted, call, text, &ask, (&place, nan))
+            records(hosted, call, text, &ask, &place)
         }
     }
 }
@@ -174,29 +166,27 @@ fn is_column(hosted: &Hosted, key: &str) -> bool {
         .is_ok_and(|expected| expected.columns().iter().any(|name| name == key))
 }
 
-fn predict(
+fn records<'b>(
     hosted: &Hosted,
     call: &mut Call,
-    text: &str,
+    text: &'b str,
     ask: &Ask,
-    (place, nan): (&Place, NonFinite),
-) -> Result<Vec<u8>, Problem> {
+    place: &Place,
+) -> Result<Predictions<'b>, Problem> {
     let encoded = records::json::encode(hosted, text, ask, place)?;
-    let predictions = records::score(hosted, call, encoded, ask, place)?;
-    Ok(encode::json(hosted, &predictions, nan))
+    records::score(hosted, call, encoded, ask, place)
 }
 
-fn predict_tensors(
+fn by_tensors<'b>(
     hosted: &Hosted,
     call: &mut Call,
     text: &str,
     ask: &Ask,
-    nan: NonFinite,
-) -> Result<Vec<u8>, Problem> {
+) -> Result<Predictions<'b>, Problem> {
     let given = tensors(hosted, text)?;
     let inputs = Inputs::new(hosted, given, &["inputs"])?;
     let (layout, parts) = inputs.predict(call, &ask.wanted)?;
-    Ok(encode::json_parts(hosted, &layout, &parts, nan))
+    Ok(Predictions::new(layout, parts))
 }
 
 /// The tensors of `{"inputs": {name: nested lists}}`, or of the only input's lists alone.

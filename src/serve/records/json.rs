@@ -12,10 +12,9 @@ use crate::serve::hosted::Hosted;
 use crate::serve::problem::{Fault, JSON_INVALID, Problem, Step};
 
 use super::planned::{Fit, Planned};
-use super::{Ask, Encoded, Intake, Place};
+use super::{Ask, Encoded, Intake, Place, Shape};
 
-/// Encodes the one record that is all of `text`, or, unless `place` says so, the records of the list
-/// that is.
+/// Encodes the records of `text`: a list of them, one alone, or one on each line, as `place` says.
 ///
 /// # Errors
 /// [`Problem::Invalid`] with everything that is wrong with the records.
@@ -25,7 +24,7 @@ pub fn encode<'b>(
     ask: &Ask,
     place: &Place,
 ) -> Result<Encoded<'b>, Problem> {
-    let start = Walk::new(text, place.is_one);
+    let start = Walk::new(text, place.shape);
     let mut first = start.clone();
     if !first.next().map_err(broken)? {
         let planned = hosted.expected()?;
@@ -56,28 +55,29 @@ struct Walk<'b> {
     cursor: Cursor<'b>,
     /// Nothing has been gone over.
     is_start: bool,
-    is_one: bool,
+    shape: Shape,
 }
 
 impl<'b> Walk<'b> {
-    fn new(text: &'b str, is_one: bool) -> Walk<'b> {
+    fn new(text: &'b str, shape: Shape) -> Walk<'b> {
         Walk {
             cursor: Cursor::new(text),
             is_start: true,
-            is_one,
+            shape,
         }
     }
 
     /// Whether there is another record, which then stands at the cursor.
     fn next(&mut self) -> Result<bool, Broken> {
         let is_start = std::mem::take(&mut self.is_start);
-        let has_more = match (self.is_one, is_start) {
-            (true, is_start) => is_start,
-            (false, true) => {
+        let has_more = match (self.shape, is_start) {
+            (Shape::One, is_start) => is_start,
+            (Shape::Lines, _) => self.cursor.peek().is_some(),
+            (Shape::List, true) => {
                 self.cursor.enter(b'[')?;
                 self.cursor.next_item()?
             }
-            (false, false) => self.cursor.next_item()?,
+            (Shape::List, false) => self.cursor.next_item()?,
         };
         if !has_more {
             self.cursor.end()?;

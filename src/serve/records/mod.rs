@@ -1,10 +1,11 @@
 //! The records of a request into predictions: the way that every dialect with records shares.
 //!
 //! ```text
-//! JSON (json) | CSV (csv) -> planned -> cells -> Encoder -> groups -> Way::run -> Predictions
+//! JSON (json) | NPY (npy) -> planned -> cells -> Encoder -> groups -> Way::run -> Predictions
 //! ```
 
 pub mod json;
+pub mod npy;
 pub mod planned;
 
 use std::sync::Arc;
@@ -62,10 +63,21 @@ pub struct Encoded<'b> {
 pub struct Place {
     /// Steps to the list of records: `body`, `instances`.
     pub steps: Vec<Step>,
-    /// The record is the body itself, and has no number.
-    pub is_one: bool,
+    pub shape: Shape,
     /// The number of the first record.
     pub first: usize,
+}
+
+/// How the records of a request stand in it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Shape {
+    /// In a list.
+    #[default]
+    List,
+    /// There is one, which is the body itself and has no number.
+    One,
+    /// One on each line.
+    Lines,
 }
 
 impl Place {
@@ -81,7 +93,7 @@ impl Place {
     /// A fault of record `index`.
     fn fault(&self, index: usize, code: &'static str, message: impl Into<String>) -> Fault {
         let mut loc = self.steps.clone();
-        if !self.is_one {
+        if self.shape != Shape::One {
             loc.push(Step::Index(self.first + index));
         }
         Fault {
@@ -195,28 +207,35 @@ fn cell_fault(place: &Place, record: usize, fault: &encode::Fault) -> Fault {
 /// What the model said to the records of a request.
 pub struct Predictions<'b> {
     pub layout: Arc<Layout>,
-    planned: Arc<Planned>,
+    /// The names of the columns that are given back.
+    pub kept_names: Vec<String>,
     kept: Vec<Cell<'b>>,
-    parts: Vec<Part>,
+    pub parts: Vec<Part>,
     /// How many there are.
     pub records: usize,
 }
 
 impl<'b> Predictions<'b> {
+    /// Predictions of which nothing else is given back.
+    pub fn new(layout: Arc<Layout>, parts: Vec<Part>) -> Predictions<'b> {
+        Predictions {
+            layout,
+            kept_names: Vec::new(),
+            kept: Vec::new(),
+            records: parts.iter().map(Part::records).sum(),
+            parts,
+        }
+    }
+
     /// For each record its predictions and the cells that are given back.
     pub fn each(&self) -> impl Iterator<Item = (Prediction<'_>, &[Cell<'b>])> {
-        let width = self.planned.plan.kept.len();
+        let width = self.kept_names.len();
         let kept = (0..self.records).map(move |record| {
             let cells = self.kept.get(record * width..(record + 1) * width);
             cells.unwrap_or_default()
         });
         // All were scored, else there were no predictions.
         self.parts.iter().flat_map(Part::each).flatten().zip(kept)
-    }
-
-    /// The names of the columns that are given back.
-    pub fn kept_names(&self) -> Vec<&str> {
-        self.planned.plan.kept_names()
     }
 }
 
@@ -257,7 +276,7 @@ pub fn score<'b>(
     }
     Ok(Predictions {
         layout,
-        planned,
+        kept_names: plan.kept_names().into_iter().map(str::to_owned).collect(),
         kept,
         parts,
         records,

@@ -119,6 +119,13 @@ impl Planned {
         self.useless.iter().map(|column| self.plan.column(*column))
     }
 
+    /// The columns that the model reads and that are not among those it was made for.
+    pub fn absent(&self) -> impl Iterator<Item = &str> {
+        let columns = self.plan.columns.iter().zip(&self.is_read);
+        let absent = columns.skip(self.header.columns.len());
+        absent.filter_map(|(name, is_read)| is_read.then_some(name.as_str()))
+    }
+
     /// The columns that the model reads and `cells` lacks.
     pub fn lacking<'p>(&'p self, cells: &'p [Cell<'_>]) -> impl Iterator<Item = &'p str> {
         let columns = self.plan.columns.iter().zip(&self.is_read).zip(cells);
