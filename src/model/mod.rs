@@ -54,6 +54,7 @@ impl Model {
     /// Everything that can be wrong with external data, the model or the runtime, with a remedy.
     pub fn from_facts(facts: Facts, choice: &RuntimeChoice, trees: Choice) -> Result<Model> {
         external::check(&facts)?;
+        trees::check_depth(&facts)?;
         let runtime = runtime::start(choice)?;
         let bytes = onnx::open(&facts.path)?;
         let parsed = onnx::parsed(&facts.path, &bytes)?;
