@@ -33,7 +33,7 @@ pub struct Session {
     inputs: Vec<CString>,
     outputs: Vec<CString>,
     /// Behind the session, which is dropped first: it refers to them.
-    _operators: Option<Operators>,
+    operators: Option<Operators>,
 }
 
 /// What a session is made of, besides the facts.
@@ -91,8 +91,13 @@ impl Session {
                     .collect(),
             )?,
             session,
-            _operators: source.operators,
+            operators: source.operators,
         })
+    }
+
+    /// The operators of ours that it uses.
+    pub(super) fn operators(&self) -> Option<&Operators> {
+        self.operators.as_ref()
     }
 
     /// Runs the model on one tensor for each input, in the signature's order, and returns one value
