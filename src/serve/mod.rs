@@ -7,11 +7,14 @@
 
 pub mod app;
 pub mod call;
+pub mod counters;
 pub mod hosted;
 pub mod info;
 pub mod message;
 pub mod native;
+pub mod oip;
 pub mod options;
+pub mod outputs;
 pub mod problem;
 pub mod query;
 pub mod records;
