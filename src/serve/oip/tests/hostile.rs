@@ -106,96 +106,99 @@ fn promised(shape: &str, size: &str) -> String {
     ))
 }
 
+/// Shape, bytes that are promised, bytes that are sent, and what is said to that.
+const BINARY: [(&str, &str, usize, &str); 14] = [
+    (
+        "[1,2]",
+        "16",
+        17,
+        "1 bytes at the body's end belong to no input",
+    ),
+    (
+        "[1,2]",
+        "16",
+        15,
+        "inputs[0].binary_data_size: 16 bytes are promised, and 15 are left in the body",
+    ),
+    (
+        "[1,2]",
+        "8",
+        8,
+        "inputs[0].binary_data_size: expected 16 bytes for shape [1, 2], found 8",
+    ),
+    (
+        "[1,2]",
+        "17",
+        17,
+        "inputs[0].binary_data_size: expected 16 bytes for shape [1, 2], found 17",
+    ),
+    (
+        "[1,2]",
+        "0",
+        0,
+        "inputs[0].binary_data_size: expected 16 bytes for shape [1, 2], found 0",
+    ),
+    (
+        "[1,2]",
+        "-16",
+        16,
+        "inputs[0].binary_data_size: expected a number of bytes",
+    ),
+    (
+        "[1,2]",
+        "1.6e1",
+        16,
+        "inputs[0].binary_data_size: expected a number of bytes",
+    ),
+    (
+        "[1,2]",
+        "\"16\"",
+        16,
+        "inputs[0].binary_data_size: expected a number of bytes",
+    ),
+    (
+        "[1,2]",
+        "18446744073709551616",
+        16,
+        "inputs[0].binary_data_size: expected a number of bytes",
+    ),
+    (
+        "[1,2]",
+        "18446744073709551615",
+        16,
+        "inputs[0].binary_data_size: 18446744073709551615 bytes are promised, and 16 are left in the body",
+    ),
+    (
+        "[1,2]",
+        "9223372036854775808",
+        16,
+        "inputs[0].binary_data_size: 9223372036854775808 bytes are promised, and 16 are left in the body",
+    ),
+    // 2^61 elements of 8 bytes are 2^64 bytes, which must not become 0.
+    (
+        "[2305843009213693952,1]",
+        "0",
+        0,
+        "inputs[0].binary_data_size: expected 18446744073709551616 bytes for shape [2305843009213693952, 1], found 0",
+    ),
+    (
+        "[4611686018427387904,4]",
+        "0",
+        0,
+        "inputs[0].shape: more elements than any request holds",
+    ),
+    (
+        "[0,2]",
+        "8",
+        8,
+        "inputs[0].binary_data_size: expected 0 bytes for shape [0, 2], found 8",
+    ),
+];
+
 #[test]
 fn what_is_wrong_in_binary_is_told() {
     let app = app("int_matrix.onnx", &hosting());
-    for (shape, size, sent, message) in [
-        (
-            "[1,2]",
-            "16",
-            17,
-            "1 bytes at the body's end belong to no input",
-        ),
-        (
-            "[1,2]",
-            "16",
-            15,
-            "inputs[0].binary_data_size: 16 bytes are promised, and 15 are left in the body",
-        ),
-        (
-            "[1,2]",
-            "8",
-            8,
-            "inputs[0].binary_data_size: expected 16 bytes for shape [1, 2], found 8",
-        ),
-        (
-            "[1,2]",
-            "17",
-            17,
-            "inputs[0].binary_data_size: expected 16 bytes for shape [1, 2], found 17",
-        ),
-        (
-            "[1,2]",
-            "0",
-            0,
-            "inputs[0].binary_data_size: expected 16 bytes for shape [1, 2], found 0",
-        ),
-        (
-            "[1,2]",
-            "-16",
-            16,
-            "inputs[0].binary_data_size: expected a number of bytes",
-        ),
-        (
-            "[1,2]",
-            "1.6e1",
-            16,
-            "inputs[0].binary_data_size: expected a number of bytes",
-        ),
-        (
-            "[1,2]",
-            "\"16\"",
-            16,
-            "inputs[0].binary_data_size: expected a number of bytes",
-        ),
-        (
-            "[1,2]",
-            "18446744073709551616",
-            16,
-            "inputs[0].binary_data_size: expected a number of bytes",
-        ),
-        (
-            "[1,2]",
-            "18446744073709551615",
-            16,
-            "inputs[0].binary_data_size: 18446744073709551615 bytes are promised, and 16 are left in the body",
-        ),
-        (
-            "[1,2]",
-            "9223372036854775808",
-            16,
-            "inputs[0].binary_data_size: 9223372036854775808 bytes are promised, and 16 are left in the body",
-        ),
-        // 2^61 elements of 8 bytes are 2^64 bytes, which must not become 0.
-        (
-            "[2305843009213693952,1]",
-            "0",
-            0,
-            "inputs[0].binary_data_size: expected 18446744073709551616 bytes for shape [2305843009213693952, 1], found 0",
-        ),
-        (
-            "[4611686018427387904,4]",
-            "0",
-            0,
-            "inputs[0].shape: more elements than any request holds",
-        ),
-        (
-            "[0,2]",
-            "8",
-            8,
-            "inputs[0].binary_data_size: expected 0 bytes for shape [0, 2], found 8",
-        ),
-    ] {
+    for (shape, size, sent, message) in BINARY {
         let text = promised(shape, size);
         let body = [text.as_bytes(), &vec![0; sent]].concat();
         let length = text.len().to_string();
@@ -243,94 +246,81 @@ fn lengths_of_the_json_part_are_held_to_the_body() {
     assert_eq!(refused(&app, None, text.as_bytes()), (400, none.to_owned()));
 }
 
+/// Input, shape, bytes that are sent, and what is said to them.
+const TEXTS: [(&str, &str, &[u8], &str); 10] = [
+    (
+        "word",
+        "[1]",
+        b"\x05\0\0\0abcd",
+        "the last element of BYTES is cut off",
+    ),
+    (
+        "word",
+        "[1]",
+        b"\xff\xff\xff\xffabcd",
+        "the last element of BYTES is cut off",
+    ),
+    (
+        "word",
+        "[2]",
+        b"\x02\0\0\0ab\0\0",
+        "the last element of BYTES is cut off",
+    ),
+    (
+        "word",
+        "[1]",
+        b"\x01\0\0\0ab",
+        "1 bytes are left behind 1 elements of BYTES",
+    ),
+    (
+        "word",
+        "[0]",
+        b"\0",
+        "1 bytes are left behind 0 elements of BYTES",
+    ),
+    (
+        "word",
+        "[3]",
+        b"\0\0\0\0\0\0\0\0",
+        "8 bytes are too few for 3 elements of BYTES",
+    ),
+    (
+        "word",
+        "[1099511627776]",
+        b"\0\0\0\0",
+        "4 bytes are too few for 1099511627776 elements of BYTES",
+    ),
+    (
+        "word",
+        "[1]",
+        b"\x02\0\0\0\xff\xfe",
+        "the model takes text, and an element of BYTES is not UTF-8",
+    ),
+    (
+        "word",
+        "[1]",
+        b"\x02\0\0\0a\0",
+        "the model takes text, and an element of BYTES is text with a NUL character",
+    ),
+    (
+        "flag",
+        "[2,1]",
+        b"\x01\x02",
+        "a BOOL is one byte, 0 or 1, and one is 2",
+    ),
+];
+
 #[test]
 fn texts_and_flags_in_binary_are_held_to_what_they_are() {
     let texts = app("text_rank1.onnx", &hosting());
     let flags = app("dtypes.onnx", &hosting());
-    for (app, target, input, shape, sent, message) in [
-        (
-            &texts,
-            "text_rank1",
-            r#""word","datatype":"BYTES""#,
-            "[1]",
-            &b"\x05\0\0\0abcd"[..],
-            "the last element of BYTES is cut off",
-        ),
-        (
-            &texts,
-            "text_rank1",
-            r#""word","datatype":"BYTES""#,
-            "[1]",
-            b"\xff\xff\xff\xffabcd",
-            "the last element of BYTES is cut off",
-        ),
-        (
-            &texts,
-            "text_rank1",
-            r#""word","datatype":"BYTES""#,
-            "[2]",
-            b"\x02\0\0\0ab\0\0",
-            "the last element of BYTES is cut off",
-        ),
-        (
-            &texts,
-            "text_rank1",
-            r#""word","datatype":"BYTES""#,
-            "[1]",
-            b"\x01\0\0\0ab",
-            "1 bytes are left behind 1 elements of BYTES",
-        ),
-        (
-            &texts,
-            "text_rank1",
-            r#""word","datatype":"BYTES""#,
-            "[0]",
-            b"\0",
-            "1 bytes are left behind 0 elements of BYTES",
-        ),
-        (
-            &texts,
-            "text_rank1",
-            r#""word","datatype":"BYTES""#,
-            "[3]",
-            b"\0\0\0\0\0\0\0\0",
-            "8 bytes are too few for 3 elements of BYTES",
-        ),
-        (
-            &texts,
-            "text_rank1",
-            r#""word","datatype":"BYTES""#,
-            "[1099511627776]",
-            b"\0\0\0\0",
-            "4 bytes are too few for 1099511627776 elements of BYTES",
-        ),
-        (
-            &texts,
-            "text_rank1",
-            r#""word","datatype":"BYTES""#,
-            "[1]",
-            b"\x02\0\0\0\xff\xfe",
-            "the model takes text, and an element of BYTES is not UTF-8",
-        ),
-        (
-            &texts,
-            "text_rank1",
-            r#""word","datatype":"BYTES""#,
-            "[1]",
-            b"\x02\0\0\0a\0",
-            "the model takes text, and an element of BYTES is text with a NUL character",
-        ),
-        (
-            &flags,
-            "dtypes",
-            r#""flag","datatype":"BOOL""#,
-            "[2,1]",
-            b"\x01\x02",
-            "a BOOL is one byte, 0 or 1, and one is 2",
-        ),
-    ] {
+    for (input, shape, sent, message) in TEXTS {
+        let (app, target, datatype) = match input {
+            "word" => (&texts, "text_rank1", "BYTES"),
+            _ => (&flags, "dtypes", "BOOL"),
+        };
         let text = format!(
-            r#"{{"inputs":[{{"name":{input},"shape":{shape},"parameters":{{"binary_data_size":{}}}}}]}}"#,
+            r#"{{"inputs":[{{"name":"{input}","datatype":"{datatype}","shape":{shape},"parameters":{{"binary_data_size":{}}}}}]}}"#,
             sent.len()
         );
         let body = [text.as_bytes(), sent].concat();
