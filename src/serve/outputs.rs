@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use crate::batch::encode::Group;
 use crate::batch::feed::{BatchAxis, How, Kind, kind};
+use crate::batch::plan::Plan;
 use crate::model::dtype::Dtype;
 use crate::model::signature::{Dim, Port, Signature, ValueType};
 use crate::model::tensor::{Tensor, Value};
@@ -21,15 +22,10 @@ pub struct Output {
     pub dtype: Dtype,
     /// `None` for a free dimension.
     pub shape: Vec<Option<usize>>,
+    /// Whether its first axis counts records.
+    pub counts_records: bool,
     /// The names of its columns.
     pub classes: Option<Vec<String>>,
-}
-
-impl Output {
-    /// Whether its first axis counts records.
-    pub fn counts_records(&self) -> bool {
-        self.shape.first() == Some(&None)
-    }
 }
 
 /// The tensors of a run with their names: a map is the tensor of its values, a sequence is one tensor
@@ -70,6 +66,9 @@ impl Hosted {
     }
 }
 
+/// Records of the two runs.
+const RUNS: [usize; 2] = [2, 3];
+
 /// The outputs of two runs of zeros; `None` where the model refuses them.
 fn shown(hosted: &Hosted) -> Option<Vec<Output>> {
     let plan = &hosted.expected().ok()?.plan;
@@ -77,42 +76,57 @@ fn shown(hosted: &Hosted) -> Option<Vec<Output>> {
         let group = Group::of_zeros(plan, records)?;
         hosted.model.run(&group.inputs).ok()
     };
+    let [few, more] = RUNS.map(run);
+    let few = few?;
+    let keys: Vec<Option<Vec<String>>> = few.iter().map(keys_of).collect();
+    let ports = &hosted.signature().outputs;
+    let pairs = named(ports, few).into_iter().zip(named(ports, more?));
+    let outputs = pairs.map(|((name, few), (_, more))| {
+        let index = ports.iter().position(|port| port.name == name);
+        let port = index.and_then(|index| ports.get(index));
+        let (shape, counts_records) = compared(plan, port, few.shape(), more.shape());
+        let keys = index.and_then(|index| keys.get(index)?.clone());
+        Output {
+            classes: keys.or_else(|| classes_of(hosted, port, few.dtype(), width_of(&shape))),
+            name: name.into_owned(),
+            dtype: few.dtype(),
+            shape,
+            counts_records,
+        }
+    });
+    Some(outputs.collect())
+}
+
+/// The shape of an output by its shapes in the two runs, and whether its first axis counts records.
+fn compared(
+    plan: &Plan,
+    port: Option<&Port>,
+    few: &[usize],
+    more: &[usize],
+) -> (Vec<Option<usize>>, bool) {
+    let firsts = [few, more].map(|shape| shape.first().copied());
+    let counts_records = firsts == RUNS.map(|records| Some(plan.batch.rows(records)));
     let is_sized = plan.feeds.iter().all(|feed| match &feed.how {
         How::List { dims, .. } => dims.iter().all(Option::is_some),
         How::Cells { .. } | How::Once(_) => true,
     });
-    let few = run(2)?;
-    let keys: Vec<Option<Vec<String>>> = few.iter().map(keys_of).collect();
-    let ports = &hosted.signature().outputs;
-    let more = named(ports, run(3)?);
-    let outputs = named(ports, few)
-        .into_iter()
-        .zip(&more)
-        .map(|((name, few), (_, more))| {
-            let index = ports.iter().position(|port| port.name == name);
-            let port = index.and_then(|index| ports.get(index));
-            let sizes = few.shape().iter().zip(more.shape()).enumerate();
-            let shape = sizes.map(|(axis, (few, more))| {
-                let is_records = axis == 0 && plan.batch == BatchAxis::Fixed(*few);
-                let is_free =
-                    few != more || !is_sized && !port.is_some_and(|port| is_fixed(port, axis));
-                (!is_records && !is_free).then_some(*few)
-            });
-            let shape: Vec<Option<usize>> = shape.collect();
-            let width = few
-                .shape()
-                .get(1)
-                .copied()
-                .filter(|_| few.shape().len() == 2);
-            let keys = index.and_then(|index| keys.get(index)?.clone());
-            Output {
-                classes: keys.or_else(|| classes_of(hosted, port, few.dtype(), width)),
-                name: name.into_owned(),
-                dtype: few.dtype(),
-                shape,
-            }
-        });
-    Some(outputs.collect())
+    let size = |(axis, (few, more)): (usize, (&usize, &usize))| {
+        let is_records = axis == 0 && counts_records;
+        // Where a size of the input is free, or zeros give nothing, two runs alike prove nothing.
+        let may_change = !is_sized || *few == 0;
+        let is_free = few != more || may_change && !port.is_some_and(|port| is_fixed(port, axis));
+        (!is_records && !is_free).then_some(*few)
+    };
+    let shape = few.iter().zip(more).enumerate().map(size).collect();
+    (shape, counts_records)
+}
+
+/// Columns of a matrix.
+fn width_of(shape: &[Option<usize>]) -> Option<usize> {
+    match shape {
+        [_, width] => *width,
+        _ => None,
+    }
 }
 
 fn keys_of(value: &Value) -> Option<Vec<String>> {
@@ -164,11 +178,11 @@ fn declared(hosted: &Hosted, port: &Port) -> Option<Output> {
             if let Some(first) = shape.first_mut().filter(|_| counts) {
                 *first = None;
             }
-            let width = shape.get(1).copied().flatten().filter(|_| shape.len() == 2);
             Some(Output {
                 name: port.name.clone(),
                 dtype: *dtype,
-                classes: classes_of(hosted, Some(port), *dtype, width),
+                classes: classes_of(hosted, Some(port), *dtype, width_of(&shape)),
+                counts_records: counts,
                 shape,
             })
         }
@@ -176,6 +190,7 @@ fn declared(hosted: &Hosted, port: &Port) -> Option<Output> {
             name: port.name.clone(),
             dtype: Dtype::Float32,
             shape: vec![None, classes().map(|classes| classes.len())],
+            counts_records: true,
             classes: classes(),
         }),
         _ => None,

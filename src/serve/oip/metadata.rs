@@ -100,10 +100,7 @@ pub fn config<'s>(hosted: &Hosted) -> Reply<'s> {
         .collect();
     let is_batched = !inputs.is_empty()
         && shapes.iter().all(|shape| shape.first() == Some(&None))
-        && hosted
-            .outputs()
-            .iter()
-            .all(|output| output.counts_records());
+        && hosted.outputs().iter().all(|output| output.counts_records);
     let port = |name: &str, data_type: String, shape: &[Option<usize>]| {
         let dims = shape.get(usize::from(is_batched)..).unwrap_or_default();
         match dims {

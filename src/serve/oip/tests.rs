@@ -207,6 +207,8 @@ fn outputs_have_the_shapes_that_a_run_gives_them() {
             ],
         ),
         ("tensor_rank3.onnx", 1024, &[("Y", "FP32", "[-1,2,2]")]),
+        // No record alone can feed it, so that only the declaration is known.
+        ("scalar_input.onnx", 0, &[("Y", "FP32", "[-1,2]")]),
         (
             "catboost_regressor.onnx",
             1024,

@@ -17,7 +17,7 @@ pub(super) fn best(tensor: &Tensor, output: &Output, most: usize) -> Result<Tens
     let scores = numbers(tensor)
         .ok_or_else(|| "the output has no numbers to choose classes by".to_owned())?;
     let shape = tensor.shape();
-    let records = match output.counts_records() {
+    let records = match output.counts_records {
         true => shape.first().copied().unwrap_or(1),
         false => 1,
     };
@@ -43,7 +43,7 @@ pub(super) fn best(tensor: &Tensor, output: &Output, most: usize) -> Result<Tens
             });
         }
     }
-    let shape = match output.counts_records() {
+    let shape = match output.counts_records {
         true => vec![records, most],
         false => vec![most],
     };

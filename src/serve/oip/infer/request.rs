@@ -216,7 +216,11 @@ fn read_members<'b>(cursor: &mut Cursor<'b>, place: (&str, usize)) -> Result<Mem
             "name" => members.name = text(cursor.value().map_err(broken)?)?,
             "datatype" => members.datatype = text(cursor.value().map_err(broken)?)?,
             "shape" => members.shape = Some(read_shape(cursor, place)?),
-            "data" => members.data = Some(cursor.value().map_err(broken)?),
+            // KServe's client writes null beside a binary tensor without elements.
+            "data" => {
+                let raw = cursor.value().map_err(broken)?;
+                members.data = (raw != "null").then_some(raw);
+            }
             "parameters" => parameters(cursor, |key, raw| match key {
                 "binary_data_size" => {
                     let size = raw.parse();

@@ -393,3 +393,48 @@ fn outputs_without_numbers_have_no_classes() {
         (400, answer.to_owned())
     );
 }
+
+/// A small generator of numbers that need not be good, only the same every time.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, most: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as usize % most.max(1)
+    }
+}
+
+#[test]
+fn damaged_requests_are_answered_and_never_our_fault() {
+    let app = app("state_zeros.onnx", &hosting());
+    let json = r#"{"id":"a","parameters":{"timeout":99000000,"binary_data_output":true},"inputs":[{"name":"X","datatype":"FP32","shape":[2,2],"parameters":{"binary_data_size":16}},{"name":"h","datatype":"FP32","shape":[1,4],"data":[1,2.5,-3e1,4]}],"outputs":[{"name":"Y","parameters":{"classification":1}},{"name":"hn"}]}"#;
+    let whole = [json.as_bytes(), &[0; 16]].concat();
+    let pieces = b"{}[]\",:-0123456789eE.\\nulltrueNaN\xff\x00 ";
+    let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
+    let mut answered = [0; 2];
+    for _ in 0..20_000 {
+        let mut body = whole.clone();
+        for _ in 0..=numbers.below(3) {
+            let at = numbers.below(body.len());
+            match numbers.below(8) {
+                0 | 1 => drop(body.remove(at)),
+                2 | 3 => body.insert(at, pieces[numbers.below(pieces.len())]),
+                4 => body.truncate(at.max(1)),
+                _ => body[at] = pieces[numbers.below(pieces.len())],
+            }
+        }
+        let length = match numbers.below(4) {
+            0 => numbers.below(body.len() + 2),
+            1 => (json.len() + body.len()).saturating_sub(whole.len()),
+            _ => json.len(),
+        };
+        let length = length.to_string();
+        let target = "/v2/models/state_zeros/infer";
+        let (status, answer, _) = infer(&app, target, Some(&length), &body);
+        assert!(matches!(status, 200 | 400 | 504), "{status} {answer}");
+        answered[usize::from(status == 200)] += 1;
+    }
+    assert!(answered.iter().all(|count| *count > 100), "{answered:?}");
+}
