@@ -279,7 +279,12 @@ fn put_together<'b>(
     let datatype = members.datatype.ok_or_else(|| missing("datatype"))?;
     let shape = members.shape.ok_or_else(|| missing("shape"))?;
     let ports = &hosted.model.signature().inputs;
-    let index = ports.iter().position(|port| port.name == name);
+    // Most clients keep the model's order, and some models have thousands of inputs.
+    let is_next = ports.get(place.1).is_some_and(|port| port.name == name);
+    let index = match is_next {
+        true => Some(place.1),
+        false => ports.iter().position(|port| port.name == name),
+    };
     let Some((index, port)) = index.and_then(|index| Some((index, ports.get(index)?))) else {
         let message = "the model has no such input";
         return Err(fault_at(place, "name", "unknown_input", message));
