@@ -13,7 +13,7 @@ use super::message::{Body, Head, Method, Refusal, Reply, Service};
 use super::problem::Problem;
 use super::registry::Registry;
 use super::routes::{self, Found, Route};
-use super::{info, native};
+use super::{info, native, oip};
 
 use crate::batch::write::NonFinite;
 
@@ -74,6 +74,7 @@ impl App {
         }
         match route {
             Route::Native(route) => native::answer(self, call, route, head, body),
+            Route::Oip(route) => oip::answer(self, call, route, head, body),
             Route::Info(route) => info::answer(self, call, route),
         }
     }
@@ -96,6 +97,10 @@ impl Service for App {
         // A fault of ours must not end the connections of others; nothing is shared that a panic
         // could leave half-done but locks, which are taken over.
         let answered = catch_unwind(AssertUnwindSafe(|| self.route(&mut call, head, body)));
+        // What is posted to a model asks it for predictions, in every dialect.
+        if let Some(hosted) = call.model.as_ref().filter(|_| head.method == Method::Post) {
+            hosted.counters.add(&call, matches!(answered, Ok(Ok(_))));
+        }
         match answered {
             Ok(Ok(reply)) => reply,
             Ok(Err(problem)) => {

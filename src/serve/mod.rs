@@ -7,12 +7,15 @@
 
 pub mod app;
 pub mod call;
+pub mod counters;
 pub mod hosted;
 pub mod http;
 pub mod info;
 pub mod message;
 pub mod native;
+pub mod oip;
 pub mod options;
+pub mod outputs;
 pub mod problem;
 pub mod query;
 pub mod records;
