@@ -117,6 +117,15 @@ impl Hosted {
         self.expected.as_ref().map_err(why)
     }
 
+    /// A plan that may be for objects with this first field.
+    pub fn likely(&self, first: &str, keep: &Keep) -> Option<Arc<Planned>> {
+        let plans = self.plans.read().unwrap_or_else(PoisonError::into_inner);
+        plans
+            .iter()
+            .find(|planned| planned.is_likely(first, keep))
+            .cloned()
+    }
+
     /// The plan for records with the columns of `header`.
     ///
     /// # Errors

@@ -98,6 +98,9 @@ impl<'b> Objects<'_, 'b> {
     /// By the fields of the first record, at which `first` stands; by those of all, where a later one
     /// has others.
     fn encode(&self, mut first: Walk<'b>) -> Result<Encoded<'b>, Problem> {
+        if let Some(encoded) = self.encode_likely(&first)? {
+            return Ok(encoded);
+        }
         let mut names = Fields::default();
         let added = names.add(&mut first.cursor).map_err(broken)?;
         if let Some(key) = added {
@@ -105,13 +108,27 @@ impl<'b> Objects<'_, 'b> {
             return Err(Problem::Invalid(fault.below(Step::Key(key)).into()));
         }
         let planned = self.hosted.planned(names.header, &self.ask.keep)?;
-        if let Some(encoded) = self.encode_by(planned)? {
+        if let Some(encoded) = self.encode_by(planned, false)? {
             return Ok(encoded);
         }
         let planned = self.hosted.planned(self.all_fields()?, &self.ask.keep)?;
-        let encoded = self.encode_by(planned)?;
+        let encoded = self.encode_by(planned, false)?;
         // Cannot be: all fields are known now.
         encoded.ok_or_else(|| Problem::invalid("columns", "the records have other fields each"))
+    }
+
+    /// By a plan that was made before, if it is for just these records: the fields need not be told
+    /// from each other then.
+    fn encode_likely(&self, first: &Walk<'b>) -> Result<Option<Encoded<'b>>, Problem> {
+        let mut cursor = first.cursor.clone();
+        cursor.enter(b'{').map_err(broken)?;
+        let Some(key) = cursor.next_key().map_err(broken)? else {
+            return Ok(None);
+        };
+        match self.hosted.likely(&key, &self.ask.keep) {
+            Some(planned) => self.encode_by(planned, true),
+            None => Ok(None),
+        }
     }
 
     /// The fields of all records, in the order of their first appearance.
@@ -129,10 +146,16 @@ impl<'b> Objects<'_, 'b> {
         Ok(fields.header)
     }
 
-    /// Encodes all records; `None` where one has a field that the plan does not know.
-    fn encode_by(&self, planned: Arc<Planned>) -> Result<Option<Encoded<'b>>, Problem> {
+    /// Encodes all records; `None` where one has a field that the plan does not know, and where the
+    /// first is not what a likely plan was made for.
+    fn encode_by(
+        &self,
+        planned: Arc<Planned>,
+        is_likely: bool,
+    ) -> Result<Option<Encoded<'b>>, Problem> {
         let mut intake = Intake::new(self.hosted, &planned, self.ask, self.place);
-        let mut cells = Vec::new();
+        let mut learned = planned.learned();
+        let mut cells = vec![Cell::Absent; planned.plan.columns.len()];
         let mut walk = self.start.clone();
         while walk.next().map_err(broken)? {
             if walk.cursor.peek() != Some(b'{') {
@@ -141,12 +164,29 @@ impl<'b> Objects<'_, 'b> {
                 intake.refuse("not_an_object", message, found);
                 continue;
             }
+            let plain = learned.as_ref();
+            if plain.is_some_and(|learned| intake.take_plain(learned, &mut walk.cursor, &mut cells))
+            {
+                continue;
+            }
+            let start = walk.cursor.clone();
             let fit = planned.take_apart(&mut walk.cursor, &mut cells);
-            match fit.map_err(broken)? {
+            let fit = fit.map_err(broken)?;
+            let is_first = intake.records == 0;
+            if is_first && is_likely && (fit != Fit::Exact || !planned.is_exactly_for(&cells)) {
+                return Ok(None);
+            }
+            match fit {
                 Fit::Unknown => return Ok(None),
                 Fit::Double(key) => {
                     let message = format!("the field \"{key}\" stands twice");
                     intake.refuse("double_key", message, &key);
+                }
+                Fit::Exact => {
+                    intake.take(&cells, false);
+                    if learned.is_none() || !is_first {
+                        learned = planned.learn(walk.cursor.since(&start), &cells);
+                    }
                 }
                 fit => intake.take(&cells, fit == Fit::Lacking),
             }

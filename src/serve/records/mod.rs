@@ -15,6 +15,7 @@ use crate::batch::cell::Cell;
 use crate::batch::columns::{Layout, Wanted};
 use crate::batch::encode::{self, Encoder, Group};
 use crate::batch::feed::BatchAxis;
+use crate::batch::json::Cursor;
 use crate::batch::plan::Keep;
 use crate::batch::run::{Part, Prediction, Way};
 use crate::error::Error;
@@ -23,7 +24,7 @@ use crate::model::tensor::Tensor;
 use super::call::Call;
 use super::hosted::Hosted;
 use super::problem::{Fault, Faults, Problem, Step};
-use planned::Planned;
+use planned::{Learned, Planned};
 
 /// What a request wants of its records and their predictions.
 #[derive(Debug, Clone, PartialEq)]
@@ -144,6 +145,33 @@ impl<'p, 'b> Intake<'p, 'b> {
         self.records += 1;
     }
 
+    /// Takes the record at the cursor if it is plain, and spelled as others before it.
+    #[inline]
+    fn take_plain(
+        &mut self,
+        learned: &Learned,
+        cursor: &mut Cursor<'b>,
+        cells: &mut [Cell<'b>],
+    ) -> bool {
+        let Learned { lanes, spelling } = learned;
+        let pushed = self
+            .encoder
+            .push_text(lanes, spelling, cursor.rest(), cells);
+        let Some(length) = pushed else {
+            return false;
+        };
+        cursor.advance(length);
+        self.keep(cells);
+        self.records += 1;
+        true
+    }
+
+    fn keep(&mut self, cells: &[Cell<'b>]) {
+        let kept = self.planned.plan.kept.iter();
+        self.kept
+            .extend(kept.filter_map(|column| cells.get(*column)));
+    }
+
     /// Takes the next record.
     fn take(&mut self, cells: &[Cell<'b>], is_lacking: bool) {
         let is_lacking = is_lacking && !self.ask.absent_is_missing;
@@ -169,9 +197,7 @@ impl<'p, 'b> Intake<'p, 'b> {
             }
         }
         if self.faults.is_empty() {
-            let kept = self.planned.plan.kept.iter();
-            self.kept
-                .extend(kept.filter_map(|column| cells.get(*column)));
+            self.keep(cells);
         }
         self.records += 1;
     }
