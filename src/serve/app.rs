@@ -13,7 +13,7 @@ use super::message::{Body, Head, Method, Refusal, Reply, Service};
 use super::problem::Problem;
 use super::registry::Registry;
 use super::routes::{self, Found, Route};
-use super::{info, native};
+use super::{info, native, tfs};
 
 use crate::batch::write::NonFinite;
 
@@ -74,6 +74,7 @@ impl App {
         }
         match route {
             Route::Native(route) => native::answer(self, call, route, head, body),
+            Route::Tfs(route) => tfs::answer(self, call, route, head, body),
             Route::Info(route) => info::answer(self, call, route),
         }
     }

@@ -6,10 +6,12 @@
 //! ```
 
 pub mod app;
+pub mod b64;
 pub mod call;
 pub mod hosted;
 pub mod http;
 pub mod info;
+pub mod instances;
 pub mod message;
 pub mod native;
 pub mod options;
@@ -19,6 +21,7 @@ pub mod records;
 pub mod registry;
 pub mod routes;
 pub mod tensors;
+pub mod tfs;
 
 use std::io::{self, Write};
 use std::sync::Arc;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::message::{Method, Reply};
 use super::problem::Problem;
-use super::{info, native, query};
+use super::{info, native, query, tfs};
 
 /// What a path means to a dialect.
 #[derive(Debug)]
@@ -34,6 +34,7 @@ impl<R> Found<R> {
 #[derive(Debug)]
 pub enum Route<'p> {
     Native(native::Route<'p>),
+    Tfs(tfs::Route<'p>),
     Info(info::Route<'p>),
 }
 
@@ -62,13 +63,16 @@ pub fn segments(path: &str) -> Option<Vec<Cow<'_, str>>> {
 /// The route of a path.
 pub fn find<'p>(segments: &[&'p str]) -> Option<Found<Route<'p>>> {
     None.or_else(|| native::find(segments).map(|found| found.map(Route::Native)))
+        .or_else(|| tfs::find(segments).map(|found| found.map(Route::Tfs)))
         .or_else(|| info::find(segments).map(|found| found.map(Route::Info)))
 }
 
 /// A problem in the shape of the dialect that `path` belongs to.
 pub fn error(path: &str, problem: &Problem) -> Reply<'static> {
-    let _ = path;
-    native::error(problem)
+    match tfs::is_ours(path) {
+        true => tfs::error(problem),
+        false => native::error(problem),
+    }
 }
 
 #[cfg(test)]
