@@ -61,6 +61,13 @@ pub struct Encoded<'b> {
     records: usize,
 }
 
+impl Encoded<'_> {
+    /// The way that the records took.
+    pub fn planned(&self) -> &Planned {
+        &self.planned
+    }
+}
+
 /// Where the records of a request stand in it, for its faults.
 #[derive(Debug, Clone, Default)]
 pub struct Place {

@@ -22,7 +22,7 @@ pub fn encode<'b>(
     (ask, place): (&Ask, &Place),
     mut next: impl FnMut(&mut Vec<Cell<'b>>) -> Result<bool, Problem>,
 ) -> Result<Encoded<'b>, Problem> {
-    check_absent(hosted, planned, place)?;
+    check_absent(hosted, planned.absent(), place)?;
     let columns = planned.columns().len();
     let mut intake = Intake::new(hosted, planned, ask, place);
     let mut cells = Vec::with_capacity(planned.plan.columns.len());
@@ -45,12 +45,16 @@ pub fn encode<'b>(
 ///
 /// # Errors
 /// [`Problem::Invalid`] with all such columns, unless the server's flags allow for them.
-pub fn check_absent(hosted: &Hosted, planned: &Planned, place: &Place) -> Result<(), Problem> {
+pub fn check_absent<'n>(
+    hosted: &Hosted,
+    absent: impl Iterator<Item = &'n str>,
+    place: &Place,
+) -> Result<(), Problem> {
     if hosted.hosting.rules.allow_missing_columns {
         return Ok(());
     }
     let mut faults = Faults::default();
-    for name in planned.absent() {
+    for name in absent {
         let fault = Fault {
             loc: place.steps.clone(),
             message: "the model needs this column".to_owned(),

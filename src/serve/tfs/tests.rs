@@ -135,6 +135,123 @@ fn what_is_not_finite_is_null_or_its_token() {
     assert_eq!(post(&app, target, body), (200, token.to_owned()));
 }
 
+/// Models, bodies, and what is wrong with those.
+const WRONG: &[(&str, &str, &str)] = &[
+    ("iris", "", "the body is empty; it should hold JSON"),
+    ("iris", "[1]", "expected a JSON object"),
+    (
+        "iris",
+        "{}",
+        r#"the body has neither "instances" nor "inputs""#,
+    ),
+    (
+        "iris",
+        r#"{"instances":[[1,2,3,4]]"#,
+        "not valid JSON at byte 24: it ends in the middle",
+    ),
+    (
+        "iris",
+        r#"{"instances":[[1,2,3,4]]} x"#,
+        "not valid JSON at byte 26: expected the end",
+    ),
+    (
+        "iris",
+        r#"{"instances":[[1,2,3,4]],"inputs":[[1,2,3,4]]}"#,
+        r#"the body has both "instances" and "inputs""#,
+    ),
+    (
+        "iris",
+        r#"{"instances":[[1,2,3,4]],"instances":[]}"#,
+        "instances: it stands twice",
+    ),
+    (
+        "iris",
+        r#"{"instances":[[1,2,3,4]],"signature_name":5}"#,
+        "signature_name: expected text",
+    ),
+    (
+        "iris",
+        r#"{"instances":[[1,2,3,4]],"parameters":{"top":0}}"#,
+        "top: expected a number from 1 on",
+    ),
+    (
+        "iris",
+        r#"{"instances":5}"#,
+        "instances: expected a list of instances",
+    ),
+    (
+        "iris",
+        r#"{"instances":[]}"#,
+        "instances: expected at least one instance",
+    ),
+    (
+        "iris",
+        r#"{"instances":[[1,2,3]]}"#,
+        "instances.X: expected shape [?, 4], found [1, 3]",
+    ),
+    (
+        "iris",
+        r#"{"instances":[[5.1,3.5,1.4,0.2],[1,2,3],[1,2,"x",4]]}"#,
+        "instances[1]: it has another shape than the first (and 1 more)",
+    ),
+    (
+        "iris",
+        r#"{"instances":[{"X":[1,2,3,4],"Y":1}]}"#,
+        "instances[0].Y: the model has no use for this field",
+    ),
+    (
+        "iris",
+        r#"{"inputs":{"Y":[[1,2,3,4]]}}"#,
+        "inputs.Y: the model has no such input",
+    ),
+    (
+        "iris",
+        r#"{"inputs":{"X":[[1,2,3,4]],"X":[[1,2,3,4]]}}"#,
+        "inputs.X: the input stands twice",
+    ),
+    ("iris", r#"{"inputs":{}}"#, "inputs.X: input required"),
+    (
+        "text_rank1",
+        r#"{"instances":[{"b64":"!"}]}"#,
+        r#""b64" is not base64: Invalid symbol 33, offset 0."#,
+    ),
+    (
+        "text_rank1",
+        r#"{"instances":[{"b64":"/w=="}]}"#,
+        r#""b64" holds bytes that are not UTF-8, and a model's strings are text"#,
+    ),
+    (
+        "variable_length",
+        r#"{"instances":[[1,2,4],[4,5]]}"#,
+        "instances[1]: it has another shape than the first",
+    ),
+    (
+        "diamonds",
+        r#"{"instances":[{"grade":[1,2,3]}]}"#,
+        "instances[0].measure: input required",
+    ),
+    (
+        "diamonds",
+        r#"{"instances":[{"grade":[1,2,3],"measure":[0.5,60,55,5,5,3]},{"grade":[1,"x",3],"measure":[0.5,60,55,5,5,3]}]}"#,
+        "instances[1].grade: expected lists of int64 nested 2 deep, but it is a number in quotes",
+    ),
+    (
+        "diamonds",
+        r#"{"instances":[{"grade":[1,2,3],"measure":[0.5,60,55,5,5,3]},5]}"#,
+        "instances[1]: expected an object, as the first instance is one",
+    ),
+    (
+        "penguins",
+        r#"{"instances":[{"island":"Biscoe"}]}"#,
+        "instances[0].sex: field required (and 4 more)",
+    ),
+    (
+        "features_json",
+        r#"{"inputs":{"height, m":[1,4],"weight":[2]}}"#,
+        "inputs.weight: it has not as many values as the first column",
+    ),
+];
+
 #[test]
 fn what_is_wrong_with_a_request_is_400_and_a_sentence() {
     let deep = format!(
@@ -142,126 +259,12 @@ fn what_is_wrong_with_a_request_is_400_and_a_sentence() {
         "[".repeat(1000),
         "]".repeat(1000)
     );
-    for (model, body, sentence) in [
-        ("iris", "", "the body is empty; it should hold JSON"),
-        ("iris", "[1]", "expected a JSON object"),
-        (
-            "iris",
-            "{}",
-            r#"the body has neither "instances" nor "inputs""#,
-        ),
-        (
-            "iris",
-            r#"{"instances":[[1,2,3,4]]"#,
-            "not valid JSON at byte 24: it ends in the middle",
-        ),
-        (
-            "iris",
-            r#"{"instances":[[1,2,3,4]]} x"#,
-            "not valid JSON at byte 26: expected the end",
-        ),
-        (
-            "iris",
-            &deep,
-            "not valid JSON at byte 113: it is nested too deeply",
-        ),
-        (
-            "iris",
-            r#"{"instances":[[1,2,3,4]],"inputs":[[1,2,3,4]]}"#,
-            r#"the body has both "instances" and "inputs""#,
-        ),
-        (
-            "iris",
-            r#"{"instances":[[1,2,3,4]],"instances":[]}"#,
-            "instances: it stands twice",
-        ),
-        (
-            "iris",
-            r#"{"instances":[[1,2,3,4]],"signature_name":5}"#,
-            "signature_name: expected text",
-        ),
-        (
-            "iris",
-            r#"{"instances":[[1,2,3,4]],"parameters":{"top":0}}"#,
-            "top: expected a number from 1 on",
-        ),
-        (
-            "iris",
-            r#"{"instances":5}"#,
-            "instances: expected a list of instances",
-        ),
-        (
-            "iris",
-            r#"{"instances":[]}"#,
-            "instances: expected at least one instance",
-        ),
-        (
-            "iris",
-            r#"{"instances":[[1,2,3]]}"#,
-            "instances.X: expected shape [?, 4], found [1, 3]",
-        ),
-        (
-            "iris",
-            r#"{"instances":[[5.1,3.5,1.4,0.2],[1,2,3],[1,2,"x",4]]}"#,
-            "instances[1]: it has another shape than the first (and 1 more)",
-        ),
-        (
-            "iris",
-            r#"{"instances":[{"X":[1,2,3,4],"Y":1}]}"#,
-            "instances[0].Y: the model has no use for this field",
-        ),
-        (
-            "iris",
-            r#"{"inputs":{"Y":[[1,2,3,4]]}}"#,
-            "inputs.Y: the model has no such input",
-        ),
-        (
-            "iris",
-            r#"{"inputs":{"X":[[1,2,3,4]],"X":[[1,2,3,4]]}}"#,
-            "inputs.X: the input stands twice",
-        ),
-        ("iris", r#"{"inputs":{}}"#, "inputs.X: input required"),
-        (
-            "text_rank1",
-            r#"{"instances":[{"b64":"!"}]}"#,
-            r#""b64" is not base64: Invalid symbol 33, offset 0."#,
-        ),
-        (
-            "text_rank1",
-            r#"{"instances":[{"b64":"/w=="}]}"#,
-            r#""b64" holds bytes that are not UTF-8, and a model's strings are text"#,
-        ),
-        (
-            "variable_length",
-            r#"{"instances":[[1,2,4],[4,5]]}"#,
-            "instances[1]: it has another shape than the first",
-        ),
-        (
-            "diamonds",
-            r#"{"instances":[{"grade":[1,2,3]}]}"#,
-            "instances[0].measure: input required",
-        ),
-        (
-            "diamonds",
-            r#"{"instances":[{"grade":[1,2,3],"measure":[0.5,60,55,5,5,3]},{"grade":[1,"x",3],"measure":[0.5,60,55,5,5,3]}]}"#,
-            "instances[1].grade: expected lists of int64 nested 2 deep, but it is a number in quotes",
-        ),
-        (
-            "diamonds",
-            r#"{"instances":[{"grade":[1,2,3],"measure":[0.5,60,55,5,5,3]},5]}"#,
-            "instances[1]: expected an object, as the first instance is one",
-        ),
-        (
-            "penguins",
-            r#"{"instances":[{"island":"Biscoe"}]}"#,
-            "instances[0].sex: field required (and 4 more)",
-        ),
-        (
-            "features_json",
-            r#"{"inputs":{"height, m":[1,4],"weight":[2]}}"#,
-            "inputs.weight: it has not as many values as the first column",
-        ),
-    ] {
+    let too_deep = "not valid JSON at byte 113: it is nested too deeply";
+    let rows = WRONG
+        .iter()
+        .copied()
+        .chain([("iris", deep.as_str(), too_deep)]);
+    for (model, body, sentence) in rows {
         let (status, told) = answered(model, "predict", body);
         let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
         let keys = told.as_object().map_or(0, serde_json::Map::len);
