@@ -1,16 +1,16 @@
 //! Predictions as TensorFlow Serving writes them: by row, or by output.
 
-use std::borrow::Cow;
-
 use crate::batch::columns::{Field, Form, Wanted};
 use crate::batch::write::{
     NonFinite, json_field, json_joined, json_record, json_string, json_tensor,
 };
+use crate::model::signature::Port;
 use crate::model::tensor::{Tensor, Value};
 
 use crate::serve::b64;
 use crate::serve::hosted::Hosted;
 use crate::serve::instances::Said;
+use crate::serve::outputs;
 use crate::serve::records::Predictions;
 
 /// Bytes of an answer for each record, to begin with.
@@ -38,19 +38,20 @@ pub(super) fn rows(predictions: &Predictions<'_>, nan: NonFinite) -> Vec<u8> {
 }
 
 /// `{"outputs": ...}`: the only output, else an object by output.
-pub(super) fn columns(
-    hosted: &Hosted,
-    said: &Said<'_>,
-    wanted: &Wanted,
-    nan: NonFinite,
-) -> Vec<u8> {
+pub(super) fn columns(hosted: &Hosted, said: Said<'_>, wanted: &Wanted, nan: NonFinite) -> Vec<u8> {
     let mut out = b"{\"outputs\":".to_vec();
     match said {
         Said::Values(values) => {
-            let tensors = tensors(hosted, values, wanted);
-            let named = tensors
+            let ports = &hosted.model.signature().outputs;
+            let names = wanted.outputs.as_ref();
+            let is_wanted = |port: &Port| names.is_none_or(|names| names.contains(&port.name));
+            let (ports, values): (Vec<&Port>, Vec<Value>) = ports
                 .iter()
-                .map(|(name, tensor)| (name.as_ref(), *tensor));
+                .zip(values)
+                .filter(|(port, _)| is_wanted(port))
+                .unzip();
+            let tensors = outputs::named(ports, values);
+            let named = tensors.iter().map(|(name, tensor)| (name.as_ref(), tensor));
             by_output(&mut out, named, |out, name, tensor| match tensor {
                 Tensor::String(texts) if name.ends_with(BYTES) => b64::write(out, texts.view()),
                 tensor => json_tensor(out, tensor, nan),
@@ -91,31 +92,6 @@ fn by_output<'n, T>(
         out.push(b':');
         write(out, name, output);
     });
-}
-
-/// The tensors of the outputs that are wanted: of maps their values, of a sequence each by its number.
-fn tensors<'v>(
-    hosted: &'v Hosted,
-    values: &'v [Value],
-    wanted: &Wanted,
-) -> Vec<(Cow<'v, str>, &'v Tensor)> {
-    let mut tensors = Vec::with_capacity(values.len());
-    for (port, value) in hosted.model.signature().outputs.iter().zip(values) {
-        let names = wanted.outputs.as_ref();
-        if names.is_some_and(|names| !names.contains(&port.name)) {
-            continue;
-        }
-        match value {
-            Value::Tensor(tensor) | Value::Maps { values: tensor, .. } => {
-                tensors.push((Cow::Borrowed(port.name.as_str()), tensor));
-            }
-            Value::Sequence(items) => {
-                let named = |(index, item)| (Cow::Owned(format!("{}_{index}", port.name)), item);
-                tensors.extend(items.iter().enumerate().map(named));
-            }
-        }
-    }
-    tensors
 }
 
 /// What a field has for one record, in the shape that the model gives it.

@@ -223,7 +223,7 @@ pub fn predict<'s>(
         (None, Some(columns)) => {
             let text = b64::plain(columns)?;
             let said = instances::columns(hosted, call, &text, &ask)?;
-            encode::columns(hosted, &said, &ask.wanted, nan)
+            encode::columns(hosted, said, &ask.wanted, nan)
         }
         (Some(_), Some(_)) => {
             let message = "the body has both \"instances\" and \"inputs\"";
