@@ -27,6 +27,8 @@
 //! | [`predict`] | the command: input, text, score, output; tables; what is told of a run |
 //! | [`serve`] | the command: the socket, the dialects, the models that are served |
 //! | [`inspect`] | the command: text, JSON, check, examples |
+//! | [`numpy`] | NPY and NPZ, in and out |
+//! | [`disk`] | a file that threads read at given positions |
 //! | [`cli`] | the clap types: help, man pages, completions |
 //! | [`flags`] | what flags mean that several commands share |
 //! | [`allocator`] | how freed memory is kept, set once by `main` |
@@ -35,16 +37,18 @@
 //!
 //! ```text
 //! main -> predict | serve -> inspect -> batch -> model -> trees, error
-//!                     (flags, cli)
+//!                     (numpy, flags, cli)
 //! ```
 
 pub mod allocator;
 pub mod batch;
 pub mod cli;
+pub mod disk;
 pub mod error;
 pub mod flags;
 pub mod inspect;
 pub mod model;
+pub mod numpy;
 pub mod predict;
 pub mod serve;
 pub mod trees;

@@ -62,13 +62,18 @@ impl<'j> Cursor<'j> {
 
     /// The bytes from here on.
     #[inline]
-    pub(super) fn rest(&self) -> &'j [u8] {
+    pub fn rest(&self) -> &'j [u8] {
         self.text.as_bytes().get(self.at..).unwrap_or_default()
     }
 
-    /// Goes over `length` bytes that were looked at.
+    /// The text between an earlier place and this one.
+    pub fn since(&self, earlier: &Cursor<'j>) -> &'j str {
+        self.text.get(earlier.at..self.at).unwrap_or_default()
+    }
+
+    /// Goes over `length` bytes that were looked at, and that are whole values.
     #[inline]
-    pub(super) fn advance(&mut self, length: usize) {
+    pub fn advance(&mut self, length: usize) {
         self.at += length;
         self.is_fresh = false;
     }

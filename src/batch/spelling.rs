@@ -13,6 +13,8 @@ pub enum Spelling {
     Members {
         before: Vec<Vec<u8>>,
         after: Vec<u8>,
+        /// Whether a line ends after the object; else whoever reads goes on there.
+        ends_line: bool,
     },
 }
 
@@ -47,10 +49,18 @@ impl Spelling {
     pub(super) fn end(&self, text: &[u8], at: usize) -> Option<usize> {
         let at = match self {
             Spelling::Fields(_) => at,
-            Spelling::Members { after, .. } => text
-                .get(at..)?
-                .starts_with(after)
-                .then_some(at + after.len())?,
+            Spelling::Members {
+                after, ends_line, ..
+            } => {
+                let end = text
+                    .get(at..)?
+                    .starts_with(after)
+                    .then_some(at + after.len())?;
+                if !ends_line {
+                    return Some(end);
+                }
+                end
+            }
         };
         match text.get(at..)? {
             [] | [b'\n', ..] | [b'\r', b'\n', ..] => Some(at),

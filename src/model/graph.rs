@@ -6,6 +6,8 @@ use super::dtype;
 use super::external::Location;
 use super::onnx::Trees;
 use super::proto::{Attribute, Graph, Model, Node, Tensor};
+use super::trees;
+use crate::trees::read::levels::Deepest;
 
 /// What the walk found.
 #[derive(Debug, Default)]
@@ -79,12 +81,15 @@ impl<'m> Tally<'m> {
 
     fn tree_ensemble(&mut self, node: &Node<'_>) {
         let trees = self.trees.get_or_insert_default();
+        let before = *trees;
         if let Some(ids) = node.attribute("nodes_treeids") {
             count_trees(ids, trees);
         } else {
             trees.trees += count(node.attribute("tree_roots"));
             trees.nodes += count(node.attribute("nodes_featureids"));
         }
+        let nodes = trees.nodes - before.nodes;
+        trees.deepest = deeper(before.deepest, deepest(node, nodes, before.trees));
         if let Some(tracks) = node.attribute("nodes_missing_value_tracks_true") {
             tracks.each_int(|track| {
                 self.routes_missing |= track != 0;
@@ -104,6 +109,33 @@ fn count_trees(ids: &Attribute<'_>, trees: &mut Trees) {
         }
         true
     });
+}
+
+/// The deepest tree of `node`, numbered after the trees `before`; `None` where it has few `nodes`.
+fn deepest(node: &Node<'_>, nodes: usize, before: usize) -> Option<Deepest> {
+    if nodes < trees::SHALLOW {
+        return None;
+    }
+    // Where lists cannot be read, ONNX Runtime gets no deeper than there are nodes.
+    let deepest = trees::deepest(node);
+    let deepest = deepest.unwrap_or(Deepest {
+        tree: 0,
+        levels: nodes,
+    });
+    Some(Deepest {
+        tree: before.saturating_add(deepest.tree),
+        ..deepest
+    })
+}
+
+/// The first where both are as deep.
+fn deeper(one: Option<Deepest>, other: Option<Deepest>) -> Option<Deepest> {
+    let levels = |deepest: Option<Deepest>| deepest.map_or(0, |deepest| deepest.levels);
+    if levels(other) > levels(one) {
+        other
+    } else {
+        one
+    }
 }
 
 fn count(ints: Option<&Attribute<'_>>) -> usize {

@@ -54,6 +54,7 @@ impl Model {
     /// Everything that can be wrong with external data, the model or the runtime, with a remedy.
     pub fn from_facts(facts: Facts, choice: &RuntimeChoice, trees: Choice) -> Result<Model> {
         external::check(&facts)?;
+        trees::check_depth(&facts)?;
         let runtime = runtime::start(choice)?;
         let bytes = onnx::open(&facts.path)?;
         let parsed = onnx::parsed(&facts.path, &bytes)?;
@@ -147,6 +148,10 @@ fn load_whole(
         }
         loaded => loaded?,
     };
+    let session = match slots.refuse_axes(&axes(&session)) {
+        true => load(runtime, facts, bytes, &slots)?,
+        false => session,
+    };
     Ok(Loaded {
         direct: Direct::of(parsed, &slots, &facts.signature),
         evaluated: Evaluated::of(&slots),
@@ -162,6 +167,9 @@ fn load_folded(runtime: &Runtime, facts: &Facts, folded: &Folded, trees: Choice)
     let warnings = trees::check(runtime, &parsed, &mut slots);
     folded.complete(&mut slots)?;
     let session = load(runtime, facts, &folded.bytes, &slots).ok()?;
+    if slots.refuse_axes(&axes(&session)) {
+        return None;
+    }
     let mut evaluated = Evaluated::of(&slots);
     evaluated.folded = folded.trees;
     Some(Loaded {
@@ -170,6 +178,11 @@ fn load_folded(runtime: &Runtime, facts: &Facts, folded: &Folded, trees: Choice)
         session,
         warnings,
     })
+}
+
+/// How many axes the inputs of our operators in `session` have, by the nodes' numbers.
+fn axes(session: &Session) -> Vec<(usize, usize)> {
+    session.operators().map(Operators::axes).unwrap_or_default()
 }
 
 /// The session of the model in `bytes` with our operators in `slots`.

@@ -25,6 +25,7 @@ use super::signature::Signature;
 use super::signs;
 use super::wire::Fault;
 use crate::error::{Error, Result};
+use crate::trees::read::levels::Deepest;
 
 /// What a model file says about itself.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,6 +88,8 @@ pub struct Trees {
     pub trees: usize,
     /// Inner nodes and leaves; of ai.onnx.ml 5 ensembles the inner nodes alone.
     pub nodes: usize,
+    /// The tree of the most levels, where an ensemble has nodes enough for many.
+    pub deepest: Option<Deepest>,
 }
 
 /// Reads the facts of the model file at `path`.

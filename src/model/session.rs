@@ -6,9 +6,11 @@
 )]
 
 use std::ffi::{CString, c_char};
+use std::fmt;
 use std::hash::Hash;
 use std::path::Path;
 use std::ptr::{self, NonNull};
+use std::thread;
 
 use ort::AsPointer;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
@@ -22,7 +24,7 @@ use super::onnx::Facts;
 use super::refusal;
 use super::runtime::Runtime;
 use super::tensor::{Tensor, Value};
-use super::trees::Operators;
+use super::trees::{self, Operators};
 use crate::error::{Error, Result};
 
 /// A loaded model, to be shared between threads by reference.
@@ -31,7 +33,7 @@ pub struct Session {
     inputs: Vec<CString>,
     outputs: Vec<CString>,
     /// Behind the session, which is dropped first: it refers to them.
-    _operators: Option<Operators>,
+    operators: Option<Operators>,
 }
 
 /// What a session is made of, besides the facts.
@@ -53,13 +55,19 @@ impl Session {
     /// [`Error::Model`] with what the runtime dislikes about the model, in words that help.
     pub fn load(runtime: &Runtime, facts: &Facts, source: Source<'_>) -> Result<Session> {
         let refused = |error: ort::Error| refusal::load(facts, runtime.version(), error.message());
-        let mut builder = builder(runtime, source.folder).map_err(refused)?;
-        if let Some(operators) = &source.operators {
-            operators.add_to(&mut builder).map_err(refused)?;
-        }
-        let session = match source.rewritten {
-            Some(bytes) => builder.commit_from_memory(bytes),
-            None => builder.commit_from_file(&facts.path),
+        let make = || {
+            let mut builder = builder(runtime, source.folder)?;
+            if let Some(operators) = &source.operators {
+                operators.add_to(&mut builder)?;
+            }
+            match source.rewritten {
+                Some(bytes) => builder.commit_from_memory(bytes),
+                None => builder.commit_from_file(&facts.path),
+            }
+        };
+        let session = match trees::stack_bytes(facts) {
+            None => make(),
+            Some(bytes) => with_stack(bytes, make),
         };
         let session = session.map_err(refused)?;
         let names = |names: Vec<&str>| -> Result<Vec<CString>> {
@@ -83,8 +91,13 @@ impl Session {
                     .collect(),
             )?,
             session,
-            _operators: source.operators,
+            operators: source.operators,
         })
+    }
+
+    /// The operators of ours that it uses.
+    pub(super) fn operators(&self) -> Option<&Operators> {
+        self.operators.as_ref()
     }
 
     /// Runs the model on one tensor for each input, in the signature's order, and returns one value
@@ -165,6 +178,21 @@ fn builder(runtime: &Runtime, folder: Option<&Path>) -> ort::Result<SessionBuild
         )?;
     }
     Ok(builder)
+}
+
+/// What `make` makes on a stack of so many `bytes`.
+fn with_stack<T: Send>(
+    bytes: usize,
+    make: impl FnOnce() -> ort::Result<T> + Send,
+) -> ort::Result<T> {
+    let failed =
+        |what: &dyn fmt::Display| ort::Error::new(format!("a stack of {bytes} bytes: {what}"));
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().stack_size(bytes);
+        let thread = thread.spawn_scoped(scope, make);
+        let made = thread.map_err(|error| failed(&error))?.join();
+        made.unwrap_or_else(|_| Err(failed(&"its thread did not end")))
+    })
 }
 
 fn nul_in_name(facts: &Facts) -> Error {

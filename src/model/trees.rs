@@ -13,6 +13,7 @@
 
 mod attributes;
 mod cut;
+mod depth;
 mod direct;
 mod evaluator;
 mod fold;
@@ -22,6 +23,8 @@ mod slot;
 #[cfg(test)]
 mod tests;
 mod types;
+
+use std::borrow::Cow;
 
 use super::external;
 use super::onnx::{self, Facts, Format};
@@ -34,6 +37,8 @@ use crate::trees::kernel::Kernel;
 use crate::trees::read;
 use evaluator::element;
 
+pub(crate) use attributes::deepest;
+pub(crate) use depth::{SHALLOW, check as check_depth, stack_bytes};
 pub(crate) use direct::Direct;
 pub(crate) use fold::Folded;
 pub(crate) use operator::Operators;
@@ -188,20 +193,23 @@ pub(crate) fn find<'m>(
     choice: Choice,
 ) -> Slots<'m> {
     let stays = stays(file_bytes, facts, choice);
-    Slots::of(model, stays)
+    Slots::of(model, stays.as_deref())
 }
 
 /// Why all trees have to stay with ONNX Runtime, if they have.
-fn stays(file_bytes: usize, facts: &Facts, choice: Choice) -> Option<&'static str> {
-    if choice == Choice::Ort {
-        Some("--trees ort was asked for")
+fn stays(file_bytes: usize, facts: &Facts, choice: Choice) -> Option<Cow<'static, str>> {
+    let reason = if choice == Choice::Ort {
+        "--trees ort was asked for"
+    } else if let Some(fault) = depth::fault(facts) {
+        return Some(fault.into());
     } else if facts.format == Format::Ort {
-        Some("a file in ONNX Runtime's own format is loaded as it is")
+        "a file in ONNX Runtime's own format is loaded as it is"
     } else if file_bytes > LARGEST {
-        Some("a model of over 2 GiB is loaded as it is")
+        "a model of over 2 GiB is loaded as it is"
     } else if !external::can_load_from_bytes(facts) {
-        Some("only its file, and not a changed copy, finds the model's external data")
+        "only its file, and not a changed copy, finds the model's external data"
     } else {
-        None
-    }
+        return None;
+    };
+    Some(reason.into())
 }

@@ -18,7 +18,6 @@ pub mod format;
 pub mod input;
 pub mod interrupt;
 pub mod jobs;
-pub mod numpy;
 pub mod options;
 pub mod order;
 pub mod output;

@@ -20,6 +20,8 @@ pub struct Call {
     pub records: usize,
     /// Runs of the model that took.
     pub batches: usize,
+    /// Time before the model first ran.
+    pub input: Duration,
     /// Time inside the model.
     pub inference: Duration,
 }
@@ -35,6 +37,7 @@ impl Call {
             deadline: most.and_then(|most| started.checked_add(most)),
             records: 0,
             batches: 0,
+            input: Duration::ZERO,
             inference: Duration::ZERO,
         }
     }
@@ -68,6 +71,9 @@ impl Call {
 
     /// Counts one run of the model that began at `started` with `records` records.
     pub fn ran(&mut self, started: Instant, records: usize) {
+        if self.batches == 0 {
+            self.input = started.saturating_duration_since(self.started);
+        }
         self.inference += started.elapsed();
         self.batches += 1;
         self.records += records;

@@ -1,7 +1,7 @@
 //! One model as it is served: loaded, named, and with the plans and layouts that requests share.
 
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use crate::batch::columns::{Layout, Wanted};
@@ -16,6 +16,8 @@ use crate::model::signature::Signature;
 use crate::model::trees::Choice;
 use crate::model::{Model, onnx};
 
+use super::counters::Counters;
+use super::outputs::Output;
 use super::problem::Problem;
 use super::records::planned::Planned;
 
@@ -46,6 +48,10 @@ pub struct Hosted {
     pub load: Duration,
     /// What `inspect --json` says of it, with its name and version, and without its path.
     pub description: String,
+    /// What it has done so far.
+    pub counters: Counters,
+    /// Its outputs as they really come, once somebody has asked.
+    pub(super) outputs: OnceLock<Vec<Output>>,
     /// For records without names; an error where no record alone can feed the model.
     expected: std::result::Result<Arc<Planned>, String>,
     plans: RwLock<Vec<Arc<Planned>>>,
@@ -83,6 +89,8 @@ impl Hosted {
             hosting: hosting.clone(),
             load: Duration::ZERO,
             description: inspect::description(&model.facts, model.evaluated(), (name, version))?,
+            counters: Counters::default(),
+            outputs: OnceLock::new(),
             expected,
             plans: RwLock::default(),
             layouts: RwLock::default(),
@@ -107,6 +115,15 @@ impl Hosted {
     pub fn expected(&self) -> std::result::Result<&Arc<Planned>, Problem> {
         let why = |why: &String| Problem::invalid("columns", why.clone());
         self.expected.as_ref().map_err(why)
+    }
+
+    /// A plan that may be for objects with this first field.
+    pub fn likely(&self, first: &str, keep: &Keep) -> Option<Arc<Planned>> {
+        let plans = self.plans.read().unwrap_or_else(PoisonError::into_inner);
+        plans
+            .iter()
+            .find(|planned| planned.is_likely(first, keep))
+            .cloned()
     }
 
     /// The plan for records with the columns of `header`.

@@ -218,3 +218,41 @@ fn paths_and_methods_that_are_not_there_say_so() {
         assert_eq!(ask(&app, method, target, &[], b"").0, status, "{target}");
     }
 }
+
+#[test]
+fn records_that_are_spelled_alike_give_what_others_give() {
+    let app = app("titanic.onnx", &hosting());
+    let plain = r#"{"class":"1st","age":47.0,"sex":"male"}"#;
+    let turned = r#"{"sex":"male", "age":47.0,"class":"1st"}"#;
+    let spaced = r#"{ "class" : "1st", "age": 4.7e1 ,"sex":"ma\u006ce" }"#;
+    let (_, one) = post(&app, "/predict", plain);
+    let record = one
+        .split_once("\"predictions\":[")
+        .map(|(_, end)| end.trim_end_matches("]}"));
+    let record = record.expect("a prediction");
+    for list in [
+        vec![plain, plain, plain],
+        vec![turned, turned, plain],
+        vec![spaced, plain, turned, spaced, spaced],
+        vec![plain, turned, plain, plain],
+    ] {
+        let body = format!("[{}]", list.join(" ,\n"));
+        let expected = vec![record; list.len()].join(",");
+        let (status, answer) = post(&app, "/predict", &body);
+        assert_eq!(status, 200, "{body}: {answer}");
+        assert!(
+            answer.ends_with(&format!("[{expected}]}}")),
+            "{body}: {answer}"
+        );
+    }
+    // What follows a plain record is looked at as ever.
+    for body in [
+        format!("[{plain} {plain}]"),
+        format!("[{plain},]"),
+        format!("[{plain}"),
+        format!("[{plain},{{\"class\":\"1st\",\"age\":4x,\"sex\":\"male\"}}]"),
+        format!("[{plain},{{\"class\":\"1st\",\"age\":4}}]"),
+    ] {
+        assert_eq!(post(&app, "/predict", &body).0, 422, "{body}");
+    }
+}

@@ -52,7 +52,7 @@ pub enum Output {
 }
 
 /// The lists `nodes_*` of the pair, one entry a node.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct PairNodes {
     pub trees: Vec<i32>,
     pub ids: Vec<i32>,
@@ -75,7 +75,7 @@ pub struct PairWeights {
 }
 
 /// What TreeEnsemble has: nodes and leaves by their place in the lists.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Joint {
     pub targets: i64,
     pub aggregate: i64,

@@ -13,6 +13,7 @@ mod chains;
 mod ending;
 mod grow;
 mod joint;
+pub mod levels;
 mod lists;
 mod nodes;
 mod pair;

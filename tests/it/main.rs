@@ -9,6 +9,7 @@
 
 mod compare;
 mod corpus;
+mod deep;
 mod dirty;
 mod docs;
 mod errors;

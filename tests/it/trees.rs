@@ -49,7 +49,7 @@ const FOLDED: [(&str, u64); 19] = [
 ];
 
 /// Models whose lists do not add up, or only in ways that are a matter of luck.
-const HOSTILE: [&str; 15] = [
+const HOSTILE: [&str; 18] = [
     "cycle",
     "itself",
     "missing_node",
@@ -65,6 +65,9 @@ const HOSTILE: [&str; 15] = [
     "foreign_target",
     "many_targets",
     "deep",
+    "one_axis",
+    "flat",
+    "three_axes",
 ];
 
 fn corpus(name: &str) -> String {
@@ -237,6 +240,14 @@ fn inspect_says_what_evaluates_the_trees_and_why() {
         (
             "hostile_nan_threshold",
             "trees       1 (3 nodes): stays with ONNX Runtime: a threshold is NaN",
+        ),
+        (
+            "hostile_one_axis_of_old",
+            &format!("trees       1 (3 nodes): mlserve kernel ({engine})"),
+        ),
+        (
+            "hostile_one_axis",
+            "trees       1 (3 nodes): stays with ONNX Runtime: its input has 1 axis, and ONNX Runtime asks for 2",
         ),
     ] {
         let model = model_path(&corpus(name));

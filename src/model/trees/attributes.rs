@@ -15,6 +15,7 @@ use crate::trees::attributes::{
     Attributes, Family, Joint, Mode, Numbers, Output, Pair, PairNodes, PairWeights, Precision,
 };
 use crate::trees::read::Refusal;
+use crate::trees::read::levels::{self, Deepest};
 
 /// Reads the attributes of a tree operator whose input is of the ONNX element type `input`.
 ///
@@ -39,6 +40,22 @@ pub(crate) fn read(node: &Node<'_>, input: i32) -> Result<Attributes, Refusal> {
         return Err(Refusal::new("it is no tree operator"));
     };
     Ok(Attributes { precision, family })
+}
+
+/// The deepest tree of a tree operator; `None` where its lists cannot be read.
+pub(crate) fn deepest(node: &Node<'_>) -> Option<Deepest> {
+    // The lists that say so are of integers, whatever the precision.
+    let source = Source::new(node, Precision::Single).ok()?;
+    match node.is_ml("TreeEnsemble") {
+        true => source
+            .joint_links()
+            .ok()
+            .map(|joint| levels::of_joint(&joint)),
+        false => source
+            .pair_links()
+            .ok()
+            .map(|nodes| levels::of_pair(&nodes)),
+    }
 }
 
 /// The attributes of one node, by name.
@@ -70,15 +87,11 @@ impl<'a> Source<'a> {
             transform: self.text("post_transform", "NONE")?,
             base: self.numbers("base_values")?,
             nodes: PairNodes {
-                trees: self.ints("nodes_treeids")?,
-                ids: self.ints("nodes_nodeids")?,
                 features: self.ints("nodes_featureids")?,
-                modes: self.modes("nodes_modes")?,
                 values: self.numbers("nodes_values")?,
-                yes: self.ints("nodes_truenodeids")?,
-                no: self.ints("nodes_falsenodeids")?,
                 // As ONNX Runtime has it: 1 is yes, and everything else is no.
                 missing: self.flags("nodes_missing_value_tracks_true", |value| value == 1)?,
+                ..self.pair_links()?
             },
             weights: PairWeights {
                 trees: self.ints(&format!("{prefix}_treeids"))?,
@@ -89,24 +102,44 @@ impl<'a> Source<'a> {
         })
     }
 
+    /// Which node leads to which.
+    fn pair_links(&self) -> Result<PairNodes, Refusal> {
+        Ok(PairNodes {
+            trees: self.ints("nodes_treeids")?,
+            ids: self.ints("nodes_nodeids")?,
+            modes: self.modes("nodes_modes")?,
+            yes: self.ints("nodes_truenodeids")?,
+            no: self.ints("nodes_falsenodeids")?,
+            ..PairNodes::default()
+        })
+    }
+
     fn joint(&self) -> Result<Joint, Refusal> {
-        let is_leaf = |value| value != 0;
         Ok(Joint {
             targets: self.int("n_targets", 0)?,
             aggregate: self.int("aggregate_function", 1)?,
             transform: self.int("post_transform", 0)?,
-            roots: self.ints("tree_roots")?,
             features: self.ints("nodes_featureids")?,
-            modes: self.numbered_modes("nodes_modes")?,
             values: self.tensor("nodes_splits")?,
-            yes: self.ints("nodes_truenodeids")?,
-            yes_is_leaf: self.flags("nodes_trueleafs", is_leaf)?,
-            no: self.ints("nodes_falsenodeids")?,
-            no_is_leaf: self.flags("nodes_falseleafs", is_leaf)?,
             missing: self.flags("nodes_missing_value_tracks_true", |value| value == 1)?,
             members: self.tensor("membership_values")?,
             leaf_targets: self.ints("leaf_targetids")?,
             leaf_weights: self.tensor("leaf_weights")?,
+            ..self.joint_links()?
+        })
+    }
+
+    /// Which node leads to which.
+    fn joint_links(&self) -> Result<Joint, Refusal> {
+        let is_leaf = |value| value != 0;
+        Ok(Joint {
+            roots: self.ints("tree_roots")?,
+            modes: self.numbered_modes("nodes_modes")?,
+            yes: self.ints("nodes_truenodeids")?,
+            yes_is_leaf: self.flags("nodes_trueleafs", is_leaf)?,
+            no: self.ints("nodes_falsenodeids")?,
+            no_is_leaf: self.flags("nodes_falseleafs", is_leaf)?,
+            ..Joint::default()
         })
     }
 

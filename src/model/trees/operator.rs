@@ -16,12 +16,13 @@ use std::panic::{self, AssertUnwindSafe};
 use std::ptr::{self, NonNull};
 use std::slice;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ort::session::builder::SessionBuilder;
 use ort::sys::{
     ONNXTensorElementDataType as Element, OrtApi, OrtCustomOp, OrtCustomOpDomain,
     OrtCustomOpInputOutputCharacteristic as Characteristic, OrtErrorCode, OrtKernelContext,
-    OrtKernelInfo, OrtMemType, OrtStatusPtr, OrtValue,
+    OrtKernelInfo, OrtMemType, OrtShapeInferContext, OrtStatusPtr, OrtValue,
 };
 use ort::{AsPointer, Error, Result};
 
@@ -77,6 +78,17 @@ impl Operators {
         Ok(operators)
     }
 
+    /// The numbers of the nodes of which ONNX Runtime saw, when it loaded them, how many axes their
+    /// inputs have, and how many they are.
+    pub(crate) fn axes(&self) -> Vec<(usize, usize)> {
+        let axes = |operator: &Arc<Operator>| {
+            let axes = operator.axes.load(Ordering::Relaxed);
+            (operator.number, axes)
+        };
+        let all = self.operators.iter().map(axes);
+        all.filter(|(_, axes)| *axes > 0).collect()
+    }
+
     /// Lets the session that `builder` will make know the operators.
     pub(crate) fn add_to(&self, builder: &mut SessionBuilder) -> Result<()> {
         // SAFETY: both live; whoever owns the session keeps `self` until after it.
@@ -100,6 +112,10 @@ struct Operator {
     evaluator: Arc<Evaluator>,
     /// The labels, where they are texts, as ONNX Runtime copies them.
     texts: Vec<CString>,
+    number: usize,
+    /// How many axes the input has, as far as ONNX Runtime saw when it loaded the graph; 0 where it
+    /// did not, or where there are none.
+    axes: AtomicUsize,
 }
 
 impl Operator {
@@ -116,6 +132,8 @@ impl Operator {
             name: CString::new(name(number))?,
             texts: texts?,
             evaluator,
+            number,
+            axes: AtomicUsize::new(0),
         })
     }
 
@@ -338,7 +356,7 @@ const DESCRIPTION: OrtCustomOp = OrtCustomOp {
     GetVariadicOutputHomogeneity: None,
     CreateKernelV2: Some(create),
     KernelComputeV2: Some(compute),
-    InferOutputShapeFn: None,
+    InferOutputShapeFn: Some(see_axes),
     GetStartVersion: Some(first_version),
     GetEndVersion: Some(last_version),
     GetMayInplace: None,
@@ -352,7 +370,7 @@ const DESCRIPTION: OrtCustomOp = OrtCustomOp {
 /// # Safety
 /// `description` must be that of an [`Operator`] that lives: all that ONNX Runtime is ever given.
 unsafe fn operator<'a>(description: *const OrtCustomOp) -> &'a Operator {
-    // SAFETY: the caller's promise, and `repr(C)`; operators are not changed once they are known.
+    // SAFETY: the caller's promise, and `repr(C)`; once they are known, only atomics change in operators.
     unsafe { &*description.cast() }
 }
 
@@ -411,6 +429,31 @@ extern "system" fn first_version(_: *const OrtCustomOp) -> c_int {
 
 extern "system" fn last_version(_: *const OrtCustomOp) -> c_int {
     c_int::MAX
+}
+
+/// Keeps what ONNX Runtime infers of the input: a refusal here would not reach it.
+extern "system" fn see_axes(
+    description: *const OrtCustomOp,
+    context: *mut OrtShapeInferContext,
+) -> OrtStatusPtr {
+    let api = ort::api();
+    let (mut info, mut axes) = (ptr::null_mut(), 0);
+    // SAFETY: as in `get_name`; the context lives during the call, and keeps what it tells of its
+    // first input; the results go into locals of the right types.
+    let seen = unsafe {
+        check((api.ShapeInferContext_GetInputTypeShape)(
+            context,
+            0,
+            &raw mut info,
+        ))
+        .and_then(|()| check((api.GetDimensionsCount)(info, &raw mut axes)))
+    };
+    if seen.is_ok() {
+        // SAFETY: as in `get_name`.
+        let operator = unsafe { operator(description) };
+        operator.axes.fetch_max(axes, Ordering::Relaxed);
+    }
+    OrtStatusPtr::default()
 }
 
 /// The state of a node: its operator itself, which the session does not outlive.

@@ -51,6 +51,38 @@ impl Slot<'_> {
 #[derive(Default)]
 pub(crate) struct Slots<'m> {
     pub slots: Vec<Slot<'m>>,
+    axes: Axes,
+}
+
+/// How many axes the inputs of tree nodes may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Axes {
+    /// Two, where ONNX Runtime knows it: since version 3 of ai.onnx.ml it does not load the graph
+    /// otherwise, while of operators like ours it knows no such rule.
+    #[default]
+    Two,
+    /// Any, of which our operator, as ONNX Runtime's, scores one and two.
+    Any,
+}
+
+impl Axes {
+    fn of(model: &Model<'_>) -> Axes {
+        let is_old =
+            |(domain, version): &(_, i64)| *domain == "ai.onnx.ml" && (1..3).contains(version);
+        match model.opsets.iter().any(is_old) {
+            true => Axes::Any,
+            false => Axes::Two,
+        }
+    }
+
+    /// Why an input of so many axes is not ours.
+    fn fault(self, axes: Option<usize>) -> Option<String> {
+        let axes = axes.filter(|axes| *axes != 2 && self == Axes::Two)?;
+        let plural = if axes == 1 { "axis" } else { "axes" };
+        Some(format!(
+            "its input has {axes} {plural}, and ONNX Runtime asks for 2"
+        ))
+    }
 }
 
 impl<'m> Slots<'m> {
@@ -69,7 +101,10 @@ impl<'m> Slots<'m> {
         };
         let mut slots = Slots::default();
         match (&model.graph, stay) {
-            (Some(graph), None) => slots.search(graph, &mut Types::default()),
+            (Some(graph), None) => {
+                slots.axes = Axes::of(model);
+                slots.search(graph, &mut Types::default());
+            }
             (Some(graph), Some(reason)) => slots.pass(graph, reason),
             (None, _) => {}
         }
@@ -91,7 +126,7 @@ impl<'m> Slots<'m> {
             }
             if is_tree(node) {
                 let evaluator = match self.slots.len() < MOST {
-                    true => compile(node, types),
+                    true => compile(node, types, self.axes),
                     false => Err(format!("the model has more than {MOST} ensembles")),
                 };
                 self.push(node, evaluator.map(Arc::new));
@@ -124,6 +159,21 @@ impl<'m> Slots<'m> {
     /// Gives all nodes back to ONNX Runtime.
     pub(crate) fn refuse_all(&mut self, reason: &str) {
         self.slots.iter_mut().for_each(|slot| slot.refuse(reason));
+    }
+
+    /// Gives those nodes back whose inputs have other numbers of axes than ONNX Runtime takes, as it
+    /// has `seen` them: by the nodes' numbers. Whether there are any.
+    pub(crate) fn refuse_axes(&mut self, seen: &[(usize, usize)]) -> bool {
+        let mut any = false;
+        for (number, axes) in seen {
+            if let Some(fault) = self.axes.fault(Some(*axes))
+                && let Some(slot) = self.slots.get_mut(*number)
+            {
+                any |= slot.evaluator.is_ok();
+                slot.refuse(&fault);
+            }
+        }
+        any
     }
 
     /// Whether ONNX Runtime has all of them.
@@ -181,7 +231,7 @@ fn has_our_domain(graph: &Graph<'_>) -> bool {
     })
 }
 
-fn compile(node: &Node<'_>, types: &Types<'_>) -> Result<Evaluator, String> {
+fn compile(node: &Node<'_>, types: &Types<'_>, axes: Axes) -> Result<Evaluator, String> {
     let [input] = node.inputs.as_slice() else {
         return Err(format!("it has {} inputs", node.inputs.len()));
     };
@@ -191,6 +241,9 @@ fn compile(node: &Node<'_>, types: &Types<'_>) -> Result<Evaluator, String> {
         Some(other) => return Err(format!("its input is {}", other.name())),
         None => return Err("the type of its input is not known".to_owned()),
     };
+    if let Some(fault) = axes.fault(types.axes(input)) {
+        return Err(fault);
+    }
     let attributes =
         attributes::read(node, element(precision)).map_err(|refusal| refusal.to_string())?;
     Evaluator::compile(&attributes)

@@ -12,21 +12,36 @@ use crate::model::proto::{Graph, Node, Type};
 /// The types of the values that a node may read: those of its graph before those around it.
 #[derive(Debug, Default)]
 pub(super) struct Types<'m> {
-    scopes: Vec<HashMap<&'m str, Dtype>>,
+    scopes: Vec<HashMap<&'m str, Known>>,
+}
+
+/// What is known of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Known {
+    dtype: Dtype,
+    /// How many axes it has; only graphs' inputs tell.
+    axes: Option<usize>,
+}
+
+impl From<Dtype> for Known {
+    fn from(dtype: Dtype) -> Known {
+        Known { dtype, axes: None }
+    }
 }
 
 impl<'m> Types<'m> {
     /// Goes into `graph`: its inputs and weights are known from now on.
     pub(super) fn enter(&mut self, graph: &'m Graph<'_>) {
         let weights = graph.initializers.iter();
-        let mut scope: HashMap<&str, Dtype> = weights
-            .filter_map(|tensor| Some((&*tensor.name, Dtype::from_onnx(tensor.data_type)?)))
+        let mut scope: HashMap<&str, Known> = weights
+            .filter_map(|tensor| Some((&*tensor.name, Dtype::from_onnx(tensor.data_type)?.into())))
             .collect();
         for input in &graph.inputs {
-            if let Type::Tensor(number, _) = input.kind
-                && let Some(dtype) = Dtype::from_onnx(number)
+            if let Type::Tensor(number, shape) = &input.kind
+                && let Some(dtype) = Dtype::from_onnx(*number)
             {
-                scope.insert(&input.name, dtype);
+                let axes = shape.as_ref().map(Vec::len);
+                scope.insert(&input.name, Known { dtype, axes });
             }
         }
         self.scopes.push(scope);
@@ -39,6 +54,15 @@ impl<'m> Types<'m> {
 
     /// The type of the value `name`, where it is known.
     pub(super) fn of(&self, name: &str) -> Option<Dtype> {
+        self.known(name).map(|known| known.dtype)
+    }
+
+    /// How many axes the value `name` has, where a graph declares it as its input.
+    pub(super) fn axes(&self, name: &str) -> Option<usize> {
+        self.known(name)?.axes
+    }
+
+    fn known(&self, name: &str) -> Option<Known> {
         self.scopes
             .iter()
             .rev()
@@ -55,7 +79,7 @@ impl<'m> Types<'m> {
         };
         for (name, dtype) in node.outputs.iter().zip(types) {
             if let Some(dtype) = dtype {
-                scope.insert(name, dtype);
+                scope.insert(name, dtype.into());
             }
         }
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 
-use crate::predict::input::disk::{At, Disk};
+use crate::disk::{At, Disk};
 
 impl Length for Disk {
     fn len(&self) -> u64 {

@@ -13,8 +13,8 @@ use arrow_schema::SchemaRef;
 use super::ipc_columns::{Body, Column, is_known};
 use super::segment::{Batches, Opening};
 use super::{Container, damaged};
+use crate::disk::Disk;
 use crate::error::{Error, Result};
-use crate::predict::input::disk::Disk;
 
 /// An open IPC file; clones share it.
 #[derive(Clone)]

@@ -15,7 +15,7 @@ use arrow_ipc::{CompressionType, MetadataVersion, RecordBatch as Header};
 use arrow_schema::{DataType, FieldRef, Schema};
 use std::sync::Arc;
 
-use crate::predict::input::disk::Disk;
+use crate::disk::Disk;
 
 /// Where the body of a record batch lies.
 pub(super) struct Body<'a> {

@@ -13,7 +13,7 @@ use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::serialized_reader::SerializedPageReader;
 use std::sync::Arc;
 
-use crate::predict::input::disk::Disk;
+use crate::disk::Disk;
 
 /// The pages of a column chunk.
 pub(super) struct Pages {

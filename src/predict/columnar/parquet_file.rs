@@ -11,8 +11,8 @@ use parquet::file::metadata::RowGroupMetaData;
 use super::row_group::{Limits, RowGroup};
 use super::segment::Opening;
 use super::{Container, damaged};
+use crate::disk::Disk;
 use crate::error::{Error, Result};
-use crate::predict::input::disk::Disk;
 
 /// An open Parquet file; clones share it.
 #[derive(Clone)]

@@ -5,7 +5,6 @@
 //! ```
 
 pub mod digest;
-pub mod disk;
 pub mod feeder;
 pub mod files;
 pub mod opened;

@@ -8,10 +8,10 @@ use crate::batch::plan::{Header, Plan};
 use crate::batch::typed::Column;
 use crate::error::{Error, Result};
 
+use crate::numpy;
 #[cfg(feature = "columnar")]
 use crate::predict::columnar;
 use crate::predict::format::TableFormat;
-use crate::predict::numpy;
 use crate::predict::output::written::Kept;
 
 /// An open source of typed columns.

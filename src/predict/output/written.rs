@@ -10,11 +10,11 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::model::tensor::Tensor;
 
+use crate::numpy;
 #[cfg(feature = "columnar")]
 use crate::predict::columnar;
 use crate::predict::format::{FileFormat, TableFormat};
 use crate::predict::input::tables::Table;
-use crate::predict::numpy;
 use crate::predict::output::sink::Sink;
 use crate::predict::score::scorer::Scorer;
 use crate::predict::text::intake::Encoded;

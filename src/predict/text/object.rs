@@ -86,7 +86,11 @@ impl<'a> Object<'a> {
             at = start + value.len();
         }
         let after = line.get(at..)?.trim_ascii_end().to_vec();
-        Some(Spelling::Members { before, after })
+        Some(Spelling::Members {
+            before,
+            after,
+            ends_line: true,
+        })
     }
 }
 

@@ -92,8 +92,10 @@ fn print_head(
 ) {
     let mut headers = Vec::with_capacity(reply.headers.len() + 3);
     let mut add = |name: &str, value: &str| {
-        // What no header field can hold is left out rather than let through.
-        if !value.bytes().any(|byte| byte.is_ascii_control()) {
+        // What no header field can hold is left out rather than let through: a line end in it would
+        // start another field. The length is not the service's to say.
+        let is_fine = |byte: u8| byte == b'\t' || (0x20..0x7f).contains(&byte);
+        if value.bytes().all(is_fine) && !name.eq_ignore_ascii_case("Content-Length") {
             headers.extend(Header::from_bytes(name, value).ok());
         }
     };

@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 
+use ndarray::Axis;
+
 use crate::batch::element::{Element, ForElement, with_dtype};
 use crate::batch::json::Cursor;
 use crate::batch::nested::read_nested;
-use crate::batch::write::NonFinite;
+use crate::each_dtype;
 use crate::model::signature::Port;
 use crate::model::tensor::Tensor;
 
@@ -13,10 +15,10 @@ use crate::serve::call::Call;
 use crate::serve::hosted::Hosted;
 use crate::serve::problem::{Fault, Faults, Problem, Step};
 use crate::serve::records::json::broken;
-use crate::serve::records::{self, Ask, Place};
+use crate::serve::records::{self, Ask, Place, Predictions, Shape};
 use crate::serve::tensors::Inputs;
 
-use super::{encode, wishes};
+use super::wishes;
 
 /// The text of a JSON body, without a byte order mark.
 ///
@@ -35,17 +37,16 @@ struct Members<'b> {
     inputs: Option<&'b str>,
 }
 
-/// Predicts what `text` asks for, and returns the answer's JSON.
+/// Predicts what `text` asks for.
 ///
 /// # Errors
 /// Whatever is wrong with the request.
-pub fn answer(
+pub fn predict<'b>(
     hosted: &Hosted,
     call: &mut Call,
-    text: &str,
+    text: &'b str,
     ask: &Ask,
-    nan: NonFinite,
-) -> Result<Vec<u8>, Problem> {
+) -> Result<Predictions<'b>, Problem> {
     let mut ask = Cow::Borrowed(ask);
     let mut cursor = Cursor::new(text);
     match cursor.peek() {
@@ -72,34 +73,28 @@ pub fn answer(
             Members {
                 instances: Some(list),
                 ..
-            } => predict(
-                hosted,
-                call,
-                list,
-                &ask,
-                (&Place::below(&["instances"]), nan),
-            ),
+            } => records(hosted, call, list, &ask, &Place::below(&["instances"])),
             Members {
                 inputs: Some(inputs),
                 ..
-            } => predict_tensors(hosted, call, inputs, &ask, nan),
+            } => by_tensors(hosted, call, inputs, &ask),
             Members { .. } => {
                 let place = Place {
-                    is_one: true,
+                    shape: Shape::One,
                     ..Place::below(&[])
                 };
-                predict(hosted, call, text, &ask, (&place, nan))
+                records(hosted, call, text, &ask, &place)
             }
         },
         Some(b'[') if !is_one_list(hosted, &mut cursor)? => {
-            predict(hosted, call, text, &ask, (&Place::below(&[]), nan))
+            records(hosted, call, text, &ask, &Place::below(&[]))
         }
         _ => {
             let place = Place {
-                is_one: true,
+                shape: Shape::One,
                 ..Place::below(&[])
             };
-            predict(hosted, call, text, &ask, (&place, nan))
+            records(hosted, call, text, &ask, &place)
         }
     }
 }
@@ -174,33 +169,35 @@ fn is_column(hosted: &Hosted, key: &str) -> bool {
         .is_ok_and(|expected| expected.columns().iter().any(|name| name == key))
 }
 
-fn predict(
+fn records<'b>(
     hosted: &Hosted,
     call: &mut Call,
-    text: &str,
+    text: &'b str,
     ask: &Ask,
-    (place, nan): (&Place, NonFinite),
-) -> Result<Vec<u8>, Problem> {
+    place: &Place,
+) -> Result<Predictions<'b>, Problem> {
     let encoded = records::json::encode(hosted, text, ask, place)?;
-    let predictions = records::score(hosted, call, encoded, ask, place)?;
-    Ok(encode::json(hosted, &predictions, nan))
+    records::score(hosted, call, encoded, ask, place)
 }
 
-fn predict_tensors(
+fn by_tensors<'b>(
     hosted: &Hosted,
     call: &mut Call,
     text: &str,
     ask: &Ask,
-    nan: NonFinite,
-) -> Result<Vec<u8>, Problem> {
+) -> Result<Predictions<'b>, Problem> {
     let given = tensors(hosted, text)?;
     let inputs = Inputs::new(hosted, given, &["inputs"])?;
     let (layout, parts) = inputs.predict(call, &ask.wanted)?;
-    Ok(encode::json_parts(hosted, &layout, &parts, nan))
+    Ok(Predictions::new(layout, parts))
 }
 
-/// The tensors of `{"inputs": {name: nested lists}}`, or of the only input's lists alone.
-fn tensors(hosted: &Hosted, text: &str) -> Result<Vec<Option<Tensor>>, Problem> {
+/// The tensors of `{"inputs": {name: nested lists}}`, or the lists alone of the only input that has to
+/// be given; one for each input, where there is one.
+///
+/// # Errors
+/// [`Problem::Invalid`] with every input that the model does not have, or that is no such lists.
+pub fn tensors(hosted: &Hosted, text: &str) -> Result<Vec<Option<Tensor>>, Problem> {
     let ports = &hosted.model.signature().inputs;
     let mut given: Vec<Option<Tensor>> = vec![None; ports.len()];
     let mut faults = Faults::default();
@@ -213,7 +210,11 @@ fn tensors(hosted: &Hosted, text: &str) -> Result<Vec<Option<Tensor>>, Problem> 
     let mut cursor = Cursor::new(text);
     if cursor.peek() != Some(b'{') {
         let value = cursor.value().map_err(broken)?;
-        let ([port], [tensor]) = (ports.as_slice(), given.as_mut_slice()) else {
+        let only = match hosted.required().as_slice() {
+            [only] => ports.get(*only).zip(given.get_mut(*only)),
+            _ => None,
+        };
+        let Some((port, tensor)) = only else {
             let message = "expected an object with a tensor for each input";
             return Err(Problem::invalid("not_an_object", message));
         };
@@ -239,6 +240,14 @@ fn tensors(hosted: &Hosted, text: &str) -> Result<Vec<Option<Tensor>>, Problem> 
             faults.push(place(&key));
             continue;
         };
+        if tensor.is_some() {
+            faults.push(Fault {
+                code: "double_key",
+                message: "the input stands twice".to_owned(),
+                ..place(&key)
+            });
+            continue;
+        }
         match read_tensor(port, value) {
             Ok(read) => *tensor = Some(read),
             Err(message) => {
@@ -257,7 +266,8 @@ fn tensors(hosted: &Hosted, text: &str) -> Result<Vec<Option<Tensor>>, Problem> 
     }
 }
 
-/// Nested lists as a tensor of the input's dtype, as deep as they are nested.
+/// Nested lists as a tensor of the input's dtype, as deep as they are nested. Where each record has one
+/// value in a list of its own, `[1, 2]` says the same as `[[1], [2]]`.
 ///
 /// # Errors
 /// What is wrong with them, for people.
@@ -270,10 +280,21 @@ pub fn read_tensor(port: &Port, raw: &str) -> Result<Tensor, String> {
         .take_while(|byte| *byte == b'[' || byte.is_ascii_whitespace());
     let depth = depth.filter(|byte| *byte == b'[').count();
     let rank = shape.map_or(depth, <[_]>::len);
-    let read = with_dtype(dtype, Read { raw, rank });
+    let is_column = matches!(shape, Some([_, dim]) if dim.fixed() == Some(1));
+    let read = match is_column && is_flat(raw) {
+        true => with_dtype(dtype, Read { raw, rank: 1 })
+            .map(|flat| each_dtype!(flat, wrap(array) => wrap(array.insert_axis(Axis(1))))),
+        false => with_dtype(dtype, Read { raw, rank }),
+    };
     read.map_err(|reason| {
         format!("expected lists of {dtype} nested {rank} deep, but it is {reason}")
     })
+}
+
+/// Whether a list begins with a plain value.
+fn is_flat(raw: &str) -> bool {
+    let inside = raw.strip_prefix('[').map(str::trim_start);
+    inside.is_some_and(|inside| !inside.starts_with(['[', ']']))
 }
 
 struct Read<'r> {

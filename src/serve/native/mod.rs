@@ -2,24 +2,34 @@
 //!
 //! ```text
 //! JSON: {..} | [{..}, ..] | [[..], ..] | {"instances": [..]} | {"inputs": {name: tensor}}   (decode)
-//!   -> records | tensors -> predictions -> {"model", "version", "predictions"}              (encode)
+//! CSV | NPY | NDJSON, the last answered while it still comes                              (stream)
+//!   -> records | tensors -> predictions -> JSON, CSV, NDJSON or NPY                  (form, encode)
 //! ```
 //!
 //! Errors have FastAPI's shape, with one sentence beside it: `{"error": "...", "detail": ...}`.
 
 pub mod decode;
 pub mod encode;
+pub mod form;
+pub mod stream;
 pub mod wishes;
+
+use std::io::{self, Write};
 
 use super::app::App;
 use super::call::Call;
 use super::hosted::Hosted;
-use super::message::{Body, Head, Method, Reply};
+use super::message::{Body, Content, Head, Method, Reply};
 use super::problem::{Fault, Problem, Step};
+use super::records::csv::Table;
+use super::records::{self, Place, Shape};
 use super::registry::Pick;
 use super::routes::Found;
 
 use crate::batch::write::json_string;
+
+use form::Form;
+use stream::Lines;
 
 /// What a path of this dialect means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,15 +82,68 @@ fn predict<'s>(
     body: &mut dyn Body,
 ) -> Result<Reply<'s>, Problem> {
     let ask = wishes::of_query(hosted, head.query)?;
-    let text = decode::text(body.whole()?)?;
-    let out = decode::answer(hosted, call, text, &ask, app.nan)?;
-    Ok(Reply::json(200, out))
+    let form = Form::of_body(head)?;
+    let usual = match form {
+        Form::Ndjson => Form::Ndjson,
+        _ => Form::Json,
+    };
+    let wanted = Form::of_answer(head, usual)?;
+    let place = Place::below(&[]);
+    let table;
+    let predictions = match form {
+        Form::Json => decode::predict(hosted, call, decode::text(body.whole()?)?, &ask)?,
+        Form::Npy => {
+            let encoded = records::npy::encode(hosted, body.whole()?, &ask, &place)?;
+            records::score(hosted, call, encoded, &ask, &place)?
+        }
+        Form::Ndjson if wanted == Form::Ndjson => {
+            let lines = Lines {
+                hosted,
+                ask,
+                nan: app.nan,
+            };
+            return Ok(stream(move |body, out| lines.answer(body, out)));
+        }
+        Form::Ndjson => {
+            let place = Place {
+                shape: Shape::Lines,
+                first: 1,
+                ..place
+            };
+            let text = decode::text(body.whole()?)?;
+            let encoded = records::json::encode(hosted, text, &ask, &place)?;
+            records::score(hosted, call, encoded, &ask, &place)?
+        }
+        Form::Csv => {
+            table = Table::read(body.whole()?)?;
+            let encoded = table.encode(hosted, true, &ask, &place)?;
+            records::score(hosted, call, encoded, &ask, &place)?
+        }
+    };
+    let out = encode::answer(hosted, &predictions, wanted, app.nan)?;
+    Ok(Reply::new(200, wanted.content_type(), out))
+}
+
+fn stream<'s>(
+    write: impl FnOnce(&mut dyn Body, &mut dyn Write) -> io::Result<()> + 's,
+) -> Reply<'s> {
+    Reply {
+        content: Content::Stream(Box::new(write)),
+        ..Reply::new(200, Form::Ndjson.content_type(), Vec::new())
+    }
 }
 
 /// What went wrong, in FastAPI's shape.
 pub fn error(problem: &Problem) -> Reply<'static> {
-    let mut out = b"{\"error\":".to_vec();
-    json_string(&mut out, &problem.message());
+    let mut out = Vec::new();
+    error_text(&mut out, problem);
+    Reply::json(problem.status(), out)
+}
+
+/// `{"error": ..., "detail": ...}`.
+pub fn error_text(out: &mut Vec<u8>, problem: &Problem) {
+    out.extend_from_slice(b"{\"error\":");
+    json_string(out, &problem.message());
     out.extend_from_slice(b",\"detail\":");
     match problem {
         Problem::Invalid(faults) => {
@@ -89,17 +152,16 @@ pub fn error(problem: &Problem) -> Reply<'static> {
                 if index > 0 {
                     out.push(b',');
                 }
-                detail(&mut out, fault);
+                detail(out, fault);
             }
             out.push(b']');
             if faults.total() > faults.list().len() {
                 out.extend_from_slice(format!(",\"faults\":{}", faults.total()).as_bytes());
             }
         }
-        _ => json_string(&mut out, &problem.message()),
+        _ => json_string(out, &problem.message()),
     }
     out.push(b'}');
-    Reply::json(problem.status(), out)
 }
 
 /// One fault as FastAPI has it.

@@ -12,10 +12,9 @@ use crate::serve::hosted::Hosted;
 use crate::serve::problem::{Fault, JSON_INVALID, Problem, Step};
 
 use super::planned::{Fit, Planned};
-use super::{Ask, Encoded, Intake, Place};
+use super::{Ask, Encoded, Intake, Place, Shape};
 
-/// Encodes the one record that is all of `text`, or, unless `place` says so, the records of the list
-/// that is.
+/// Encodes the records of `text`: a list of them, one alone, or one on each line, as `place` says.
 ///
 /// # Errors
 /// [`Problem::Invalid`] with everything that is wrong with the records.
@@ -25,7 +24,7 @@ pub fn encode<'b>(
     ask: &Ask,
     place: &Place,
 ) -> Result<Encoded<'b>, Problem> {
-    let start = Walk::new(text, place.is_one);
+    let start = Walk::new(text, place.shape);
     let mut first = start.clone();
     if !first.next().map_err(broken)? {
         let planned = hosted.expected()?;
@@ -56,28 +55,29 @@ struct Walk<'b> {
     cursor: Cursor<'b>,
     /// Nothing has been gone over.
     is_start: bool,
-    is_one: bool,
+    shape: Shape,
 }
 
 impl<'b> Walk<'b> {
-    fn new(text: &'b str, is_one: bool) -> Walk<'b> {
+    fn new(text: &'b str, shape: Shape) -> Walk<'b> {
         Walk {
             cursor: Cursor::new(text),
             is_start: true,
-            is_one,
+            shape,
         }
     }
 
     /// Whether there is another record, which then stands at the cursor.
     fn next(&mut self) -> Result<bool, Broken> {
         let is_start = std::mem::take(&mut self.is_start);
-        let has_more = match (self.is_one, is_start) {
-            (true, is_start) => is_start,
-            (false, true) => {
+        let has_more = match (self.shape, is_start) {
+            (Shape::One, is_start) => is_start,
+            (Shape::Lines, _) => self.cursor.peek().is_some(),
+            (Shape::List, true) => {
                 self.cursor.enter(b'[')?;
                 self.cursor.next_item()?
             }
-            (false, false) => self.cursor.next_item()?,
+            (Shape::List, false) => self.cursor.next_item()?,
         };
         if !has_more {
             self.cursor.end()?;
@@ -98,6 +98,9 @@ impl<'b> Objects<'_, 'b> {
     /// By the fields of the first record, at which `first` stands; by those of all, where a later one
     /// has others.
     fn encode(&self, mut first: Walk<'b>) -> Result<Encoded<'b>, Problem> {
+        if let Some(encoded) = self.encode_likely(&first)? {
+            return Ok(encoded);
+        }
         let mut names = Fields::default();
         let added = names.add(&mut first.cursor).map_err(broken)?;
         if let Some(key) = added {
@@ -105,13 +108,27 @@ impl<'b> Objects<'_, 'b> {
             return Err(Problem::Invalid(fault.below(Step::Key(key)).into()));
         }
         let planned = self.hosted.planned(names.header, &self.ask.keep)?;
-        if let Some(encoded) = self.encode_by(planned)? {
+        if let Some(encoded) = self.encode_by(planned, false)? {
             return Ok(encoded);
         }
         let planned = self.hosted.planned(self.all_fields()?, &self.ask.keep)?;
-        let encoded = self.encode_by(planned)?;
+        let encoded = self.encode_by(planned, false)?;
         // Cannot be: all fields are known now.
         encoded.ok_or_else(|| Problem::invalid("columns", "the records have other fields each"))
+    }
+
+    /// By a plan that was made before, if it is for just these records: the fields need not be told
+    /// from each other then.
+    fn encode_likely(&self, first: &Walk<'b>) -> Result<Option<Encoded<'b>>, Problem> {
+        let mut cursor = first.cursor.clone();
+        cursor.enter(b'{').map_err(broken)?;
+        let Some(key) = cursor.next_key().map_err(broken)? else {
+            return Ok(None);
+        };
+        match self.hosted.likely(&key, &self.ask.keep) {
+            Some(planned) => self.encode_by(planned, true),
+            None => Ok(None),
+        }
     }
 
     /// The fields of all records, in the order of their first appearance.
@@ -129,10 +146,16 @@ impl<'b> Objects<'_, 'b> {
         Ok(fields.header)
     }
 
-    /// Encodes all records; `None` where one has a field that the plan does not know.
-    fn encode_by(&self, planned: Arc<Planned>) -> Result<Option<Encoded<'b>>, Problem> {
+    /// Encodes all records; `None` where one has a field that the plan does not know, and where the
+    /// first is not what a likely plan was made for.
+    fn encode_by(
+        &self,
+        planned: Arc<Planned>,
+        is_likely: bool,
+    ) -> Result<Option<Encoded<'b>>, Problem> {
         let mut intake = Intake::new(self.hosted, &planned, self.ask, self.place);
-        let mut cells = Vec::new();
+        let mut learned = planned.learned();
+        let mut cells = vec![Cell::Absent; planned.plan.columns.len()];
         let mut walk = self.start.clone();
         while walk.next().map_err(broken)? {
             if walk.cursor.peek() != Some(b'{') {
@@ -141,12 +164,29 @@ impl<'b> Objects<'_, 'b> {
                 intake.refuse("not_an_object", message, found);
                 continue;
             }
+            let plain = learned.as_ref();
+            if plain.is_some_and(|learned| intake.take_plain(learned, &mut walk.cursor, &mut cells))
+            {
+                continue;
+            }
+            let start = walk.cursor.clone();
             let fit = planned.take_apart(&mut walk.cursor, &mut cells);
-            match fit.map_err(broken)? {
+            let fit = fit.map_err(broken)?;
+            let is_first = intake.records == 0;
+            if is_first && is_likely && (fit != Fit::Exact || !planned.is_exactly_for(&cells)) {
+                return Ok(None);
+            }
+            match fit {
                 Fit::Unknown => return Ok(None),
                 Fit::Double(key) => {
                     let message = format!("the field \"{key}\" stands twice");
                     intake.refuse("double_key", message, &key);
+                }
+                Fit::Exact => {
+                    intake.take(&cells, false);
+                    if learned.is_none() || !is_first {
+                        learned = planned.learn(walk.cursor.since(&start), &cells);
+                    }
                 }
                 fit => intake.take(&cells, fit == Fit::Lacking),
             }

@@ -1,11 +1,15 @@
 //! The records of a request into predictions: the way that every dialect with records shares.
 //!
 //! ```text
-//! JSON (json) | CSV (csv) -> planned -> cells -> Encoder -> groups -> Way::run -> Predictions
+//! JSON (json) | NPY (npy) | CSV (csv), rows (table) -> planned -> cells -> Encoder -> groups -> Way::run -> Predictions
 //! ```
 
+pub mod csv;
+pub mod flat;
 pub mod json;
+pub mod npy;
 pub mod planned;
+pub mod table;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,6 +18,7 @@ use crate::batch::cell::Cell;
 use crate::batch::columns::{Layout, Wanted};
 use crate::batch::encode::{self, Encoder, Group};
 use crate::batch::feed::BatchAxis;
+use crate::batch::json::Cursor;
 use crate::batch::plan::Keep;
 use crate::batch::run::{Part, Prediction, Way};
 use crate::error::Error;
@@ -22,7 +27,7 @@ use crate::model::tensor::Tensor;
 use super::call::Call;
 use super::hosted::Hosted;
 use super::problem::{Fault, Faults, Problem, Step};
-use planned::Planned;
+use planned::{Learned, Planned};
 
 /// What a request wants of its records and their predictions.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,15 +62,33 @@ pub struct Encoded<'b> {
     records: usize,
 }
 
+impl Encoded<'_> {
+    /// The way that the records took.
+    pub fn planned(&self) -> &Planned {
+        &self.planned
+    }
+}
+
 /// Where the records of a request stand in it, for its faults.
 #[derive(Debug, Clone, Default)]
 pub struct Place {
     /// Steps to the list of records: `body`, `instances`.
     pub steps: Vec<Step>,
-    /// The record is the body itself, and has no number.
-    pub is_one: bool,
+    pub shape: Shape,
     /// The number of the first record.
     pub first: usize,
+}
+
+/// How the records of a request stand in it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Shape {
+    /// In a list.
+    #[default]
+    List,
+    /// There is one, which is the body itself and has no number.
+    One,
+    /// One on each line.
+    Lines,
 }
 
 impl Place {
@@ -81,7 +104,7 @@ impl Place {
     /// A fault of record `index`.
     fn fault(&self, index: usize, code: &'static str, message: impl Into<String>) -> Fault {
         let mut loc = self.steps.clone();
-        if !self.is_one {
+        if self.shape != Shape::One {
             loc.push(Step::Index(self.first + index));
         }
         Fault {
@@ -132,6 +155,33 @@ impl<'p, 'b> Intake<'p, 'b> {
         self.records += 1;
     }
 
+    /// Takes the record at the cursor if it is plain, and spelled as others before it.
+    #[inline]
+    fn take_plain(
+        &mut self,
+        learned: &Learned,
+        cursor: &mut Cursor<'b>,
+        cells: &mut [Cell<'b>],
+    ) -> bool {
+        let Learned { lanes, spelling } = learned;
+        let pushed = self
+            .encoder
+            .push_text(lanes, spelling, cursor.rest(), cells);
+        let Some(length) = pushed else {
+            return false;
+        };
+        cursor.advance(length);
+        self.keep(cells);
+        self.records += 1;
+        true
+    }
+
+    fn keep(&mut self, cells: &[Cell<'b>]) {
+        let kept = self.planned.plan.kept.iter();
+        self.kept
+            .extend(kept.filter_map(|column| cells.get(*column)));
+    }
+
     /// Takes the next record.
     fn take(&mut self, cells: &[Cell<'b>], is_lacking: bool) {
         let is_lacking = is_lacking && !self.ask.absent_is_missing;
@@ -157,9 +207,7 @@ impl<'p, 'b> Intake<'p, 'b> {
             }
         }
         if self.faults.is_empty() {
-            let kept = self.planned.plan.kept.iter();
-            self.kept
-                .extend(kept.filter_map(|column| cells.get(*column)));
+            self.keep(cells);
         }
         self.records += 1;
     }
@@ -195,28 +243,35 @@ fn cell_fault(place: &Place, record: usize, fault: &encode::Fault) -> Fault {
 /// What the model said to the records of a request.
 pub struct Predictions<'b> {
     pub layout: Arc<Layout>,
-    planned: Arc<Planned>,
+    /// The names of the columns that are given back.
+    pub kept_names: Vec<String>,
     kept: Vec<Cell<'b>>,
-    parts: Vec<Part>,
+    pub parts: Vec<Part>,
     /// How many there are.
     pub records: usize,
 }
 
 impl<'b> Predictions<'b> {
+    /// Predictions of which nothing else is given back.
+    pub fn new(layout: Arc<Layout>, parts: Vec<Part>) -> Predictions<'b> {
+        Predictions {
+            layout,
+            kept_names: Vec::new(),
+            kept: Vec::new(),
+            records: parts.iter().map(Part::records).sum(),
+            parts,
+        }
+    }
+
     /// For each record its predictions and the cells that are given back.
     pub fn each(&self) -> impl Iterator<Item = (Prediction<'_>, &[Cell<'b>])> {
-        let width = self.planned.plan.kept.len();
+        let width = self.kept_names.len();
         let kept = (0..self.records).map(move |record| {
             let cells = self.kept.get(record * width..(record + 1) * width);
             cells.unwrap_or_default()
         });
         // All were scored, else there were no predictions.
         self.parts.iter().flat_map(Part::each).flatten().zip(kept)
-    }
-
-    /// The names of the columns that are given back.
-    pub fn kept_names(&self) -> Vec<&str> {
-        self.planned.plan.kept_names()
     }
 }
 
@@ -257,7 +312,7 @@ pub fn score<'b>(
     }
     Ok(Predictions {
         layout,
-        planned,
+        kept_names: plan.kept_names().into_iter().map(str::to_owned).collect(),
         kept,
         parts,
         records,

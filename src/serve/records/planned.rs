@@ -1,11 +1,14 @@
 //! A plan for records with certain columns, kept for the next request with the same ones.
 
 use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::batch::cell::Cell;
 use crate::batch::feed::How;
 use crate::batch::json::{Broken, Cursor};
+use crate::batch::lanes::Lanes;
 use crate::batch::plan::{Header, Keep, Plan, Rules};
+use crate::batch::spelling::Spelling;
 use crate::error::Error;
 use crate::model::signature::Signature;
 
@@ -26,11 +29,22 @@ pub struct Planned {
     useless: Vec<usize>,
     /// For each input whether its first axis counts records.
     pub counts: Vec<bool>,
+    /// How the last objects were spelled.
+    learned: RwLock<Option<Arc<Learned>>>,
+}
+
+/// How plain objects with the plan's columns in their order are spelled: such an object goes into the
+/// tensors without being taken apart.
+pub struct Learned {
+    pub lanes: Lanes,
+    pub spelling: Spelling,
 }
 
 /// How a JSON object fits the plan's columns.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Fit {
+    /// The plan's columns in their order, and all is there that the model reads.
+    Exact,
     /// All is there that the model reads.
     Whole,
     /// Some columns that the model reads are absent.
@@ -92,11 +106,68 @@ impl Planned {
                 .all(|is_read| !is_read),
             useless: plan.unused.iter().copied().filter(is_useless).collect(),
             counts: plan.counts_records(),
+            learned: RwLock::default(),
             is_read,
             header,
             keep: keep.clone(),
             plan,
         })
+    }
+
+    /// Whether it may have been made for objects with this first field.
+    pub fn is_likely(&self, first: &str, keep: &Keep) -> bool {
+        self.is_complete
+            && self
+                .header
+                .columns
+                .first()
+                .is_some_and(|name| name == first)
+            && self.keep == *keep
+    }
+
+    /// Whether it was made for records such as the one that `cells` were taken from, all of whose
+    /// fields stood in order.
+    pub fn is_exactly_for(&self, cells: &[Cell<'_>]) -> bool {
+        let is_list = |cell: &Cell<'_>| matches!(cell, Cell::Json(raw) if raw.starts_with('['));
+        let lists = cells.iter().map(is_list);
+        self.header
+            .lists
+            .iter()
+            .copied()
+            .eq(lists.take(self.header.columns.len()))
+    }
+
+    /// How the last objects were spelled.
+    pub fn learned(&self) -> Option<Arc<Learned>> {
+        let learned = self.learned.read().unwrap_or_else(PoisonError::into_inner);
+        learned.clone()
+    }
+
+    /// Learns how `record` is spelled, whose cells these are and whose fields stood in order.
+    pub fn learn(&self, record: &str, cells: &[Cell<'_>]) -> Option<Arc<Learned>> {
+        let order: Vec<usize> = (0..self.header.columns.len()).collect();
+        let mut before = Vec::with_capacity(order.len());
+        let mut at = 0;
+        for column in &order {
+            let Some(Cell::Json(value)) = cells.get(*column) else {
+                return None;
+            };
+            // The value is a part of the record.
+            let start = (value.as_ptr() as usize).checked_sub(record.as_ptr() as usize)?;
+            before.push(record.get(at..start)?.as_bytes().to_vec());
+            at = start + value.len();
+        }
+        let learned = Arc::new(Learned {
+            lanes: Lanes::new(&self.plan, &order)?,
+            spelling: Spelling::Members {
+                before,
+                after: record.get(at..)?.as_bytes().to_vec(),
+                ends_line: false,
+            },
+        });
+        let mut place = self.learned.write().unwrap_or_else(PoisonError::into_inner);
+        *place = Some(Arc::clone(&learned));
+        Some(learned)
     }
 
     /// Whether it was made for records with these columns.
@@ -119,6 +190,13 @@ impl Planned {
         self.useless.iter().map(|column| self.plan.column(*column))
     }
 
+    /// The columns that the model reads and that are not among those it was made for.
+    pub fn absent(&self) -> impl Iterator<Item = &str> {
+        let columns = self.plan.columns.iter().zip(&self.is_read);
+        let absent = columns.skip(self.header.columns.len());
+        absent.filter_map(|(name, is_read)| is_read.then_some(name.as_str()))
+    }
+
     /// The columns that the model reads and `cells` lacks.
     pub fn lacking<'p>(&'p self, cells: &'p [Cell<'_>]) -> impl Iterator<Item = &'p str> {
         let columns = self.plan.columns.iter().zip(&self.is_read).zip(cells);
@@ -139,13 +217,17 @@ impl Planned {
         cells.resize(self.plan.columns.len(), Cell::Absent);
         cursor.enter(b'{')?;
         let mut fit = Fit::Whole;
+        let mut is_in_order = true;
         let mut found = 0;
         let mut guess = 0;
         while let Some(key) = cursor.next_key()? {
             let value = cursor.value()?;
             let column = match self.plan.columns.get(guess) {
                 Some(name) if *name == key => Some(guess),
-                _ => self.indices.get(key.as_ref()).copied(),
+                _ => {
+                    is_in_order = false;
+                    self.indices.get(key.as_ref()).copied()
+                }
             };
             let Some((column, cell)) = column.and_then(|at| Some((at, cells.get_mut(at)?))) else {
                 fit = Fit::Unknown;
@@ -158,10 +240,11 @@ impl Planned {
             guess = column + 1;
         }
         let is_whole = self.is_complete && found == self.header.columns.len();
-        if fit == Fit::Whole && !is_whole && self.lacking(cells).next().is_some() {
-            fit = Fit::Lacking;
+        match fit {
+            Fit::Whole if is_whole && is_in_order => Ok(Fit::Exact),
+            Fit::Whole if !is_whole && self.lacking(cells).next().is_some() => Ok(Fit::Lacking),
+            fit => Ok(fit),
         }
-        Ok(fit)
     }
 }
 

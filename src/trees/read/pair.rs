@@ -40,7 +40,7 @@ pub(super) fn nodes<T: Real>(pair: &Pair) -> Result<Nodes<T>, Refusal> {
 }
 
 /// A tree starts wherever the list goes over to another tree's number.
-fn roots(trees: &[i32]) -> Result<Vec<u32>, Refusal> {
+pub(super) fn roots(trees: &[i32]) -> Result<Vec<u32>, Refusal> {
     let mut roots = Vec::new();
     let mut previous = -1;
     for (place, tree) in trees.iter().enumerate() {
@@ -144,14 +144,14 @@ fn give_weights<T: Real>(
 }
 
 /// The places of nodes by their tree and id.
-struct Ids<'a> {
+pub(super) struct Ids<'a> {
     lists: &'a PairNodes,
     /// All places, sorted by tree and id.
     sorted: Vec<u32>,
 }
 
 impl<'a> Ids<'a> {
-    fn new(lists: &'a PairNodes) -> Result<Self, Refusal> {
+    pub(super) fn new(lists: &'a PairNodes) -> Result<Self, Refusal> {
         let mut ids = Ids {
             lists,
             sorted: (0..lists.trees.len() as u32).collect(),
@@ -175,7 +175,7 @@ impl<'a> Ids<'a> {
     }
 
     /// The place of a node, guessed from that of another: mostly a tree's ids count its nodes.
-    fn place(&self, tree: i32, id: i32, near: usize) -> Option<u32> {
+    pub(super) fn place(&self, tree: i32, id: i32, near: usize) -> Option<u32> {
         let key = (tree, id);
         let offset = i64::from(id) - i64::from(self.key(near as u32).1);
         let guess = u32::try_from(near as i64 + offset).ok();

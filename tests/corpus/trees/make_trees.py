@@ -165,6 +165,14 @@ def hostile():
     }
     for name, changes in cases.items():
         save(f"hostile_{name}", model([node(**changes)], [x], [y]))
+    # Inputs of other than two axes, which ONNX Runtime refuses since version 3 of ai.onnx.ml.
+    make, axis = helper.make_node, helper.make_tensor("axis", TensorProto.INT64, [1], [-1])
+    flat = [make("Constant", [], ["axis"], value=axis), make("Reshape", ["x", "axis"], ["f"]), node(inputs="f")]
+    deeper = [make("Constant", [], ["axis"], value=axis), make("Unsqueeze", ["x", "axis"], ["f"]), node(inputs="f")]
+    save("hostile_one_axis", model([node()], [tensor("x", shape=[COLUMNS])], [y]))
+    save("hostile_one_axis_of_old", model([node()], [tensor("x", shape=[COLUMNS])], [y], opset=1))
+    save("hostile_flat", model(flat, [x], [y]))
+    save("hostile_three_axes", model(deeper, [x], [y]))
 
 
 def folds():

@@ -11,8 +11,8 @@ use super::zipped;
 use crate::batch::feed::BatchAxis;
 use crate::batch::plan::{Header, Plan};
 use crate::batch::typed::{Column, Values, fed};
+use crate::disk::Disk;
 use crate::error::{Error, Result};
-use crate::predict::input::disk::Disk;
 
 /// Bytes of a block's rows, whatever was asked for.
 const MOST_BLOCK_BYTES: usize = 16 * 1024 * 1024;

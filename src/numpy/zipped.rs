@@ -7,8 +7,8 @@ use flate2::{Crc, read::DeflateDecoder};
 use zip::{CompressionMethod, ZipArchive};
 
 use super::Container;
+use crate::disk::Disk;
 use crate::error::{Error, Result};
-use crate::predict::input::disk::Disk;
 
 /// One array of the file, packed or not.
 pub(super) struct Packed {

@@ -1,15 +1,16 @@
-//! Predictions as NPY or NPZ: each array is spooled to a temporary file until its rows are counted.
+//! Predictions as NPY or NPZ: each array is spooled, to a temporary file if it is large, until its rows are
+//! counted.
 //!
 //! An array's header says how many rows it has and how long its longest text is, so nothing can be
 //! written before the end. What is spooled costs disk, not memory, and the target may be a pipe.
 
 use std::collections::HashSet;
-use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use half::{bf16, f16};
 use ndarray::{ArrayD, IxDyn};
+use tempfile::SpooledTempFile;
 use zip::write::{SimpleFileOptions, ZipWriter};
 use zip::{CompressionMethod, result::ZipError};
 
@@ -151,6 +152,9 @@ fn top(
     ])
 }
 
+/// An array of fewer bytes never sees the disk.
+const IN_MEMORY_BYTES: usize = 1 << 20;
+
 /// Takes rows, and writes them as arrays when there are no more.
 pub struct Writer {
     container: Container,
@@ -168,7 +172,7 @@ struct Spool {
     columns: Vec<String>,
     item: Item,
     dims: Vec<usize>,
-    file: BufWriter<File>,
+    file: BufWriter<SpooledTempFile>,
     /// Characters of the longest text.
     longest: usize,
 }
@@ -315,12 +319,13 @@ fn rows_of(tensor: &Tensor) -> usize {
 
 impl Spool {
     fn new(part: &Part, folder: &Path) -> io::Result<Spool> {
+        let spool = tempfile::spooled_tempfile_in(IN_MEMORY_BYTES, folder);
         Ok(Spool {
             name: part.name.clone(),
             columns: part.columns.clone(),
             item: each_dtype!(&part.values, array => item_of(array)),
             dims: part.values.shape().get(1..).unwrap_or_default().to_vec(),
-            file: BufWriter::with_capacity(1 << 16, tempfile::tempfile_in(folder)?),
+            file: BufWriter::with_capacity(1 << 16, spool),
             longest: 0,
         })
     }
@@ -391,7 +396,7 @@ impl Spool {
 
 /// A spool that is read again.
 struct Rows {
-    file: BufReader<File>,
+    file: BufReader<SpooledTempFile>,
     item: Item,
     width: usize,
 }
