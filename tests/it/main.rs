@@ -7,6 +7,8 @@
     reason = "a test may panic"
 )]
 
+#[path = "../../src/serve/http/tests/client.rs"]
+mod client;
 mod compare;
 mod corpus;
 mod deep;
@@ -26,5 +28,7 @@ mod readme;
 mod run;
 mod runtime;
 mod samples;
+#[cfg(target_os = "linux")]
+mod serve;
 mod trees;
 mod zoo;

@@ -5,7 +5,8 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
 
-use super::server::{Server, get, patient, post};
+use super::client::{get, post};
+use super::server::{Server, patient};
 use crate::serve::http::Limits;
 use std::time::{Duration, Instant};
 

@@ -4,7 +4,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
-use super::server::{Client, FOREVER, Server, get, patient};
+use super::client::{Client, FOREVER, get};
+use super::server::{Server, patient};
 use crate::serve::http::listen::Listener;
 use crate::serve::http::{Ended, Limits};
 

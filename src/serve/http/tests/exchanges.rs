@@ -1,6 +1,7 @@
 //! One request after the other on a connection, and what each version of HTTP expects.
 
-use super::server::{Server, get, post};
+use super::client::{Client, get, post};
+use super::server::Server;
 
 #[test]
 fn pipelined_requests_are_answered_in_order() {
@@ -11,7 +12,7 @@ fn pipelined_requests_are_answered_in_order() {
         all.extend(post("/echo", "", format!("number {number}").as_bytes()));
         all.extend(get("/nothing").as_bytes());
     }
-    let mut sending = super::server::Client::new(client.socket.try_clone().expect("a socket"));
+    let mut sending = Client::new(client.socket.try_clone().expect("a socket"));
     let sender = std::thread::spawn(move || sending.send(all));
     for number in 0..500 {
         assert_eq!(client.reply().text(), format!("number {number}"));

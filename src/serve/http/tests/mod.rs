@@ -4,6 +4,7 @@
 //! limits, which are short.
 
 mod bodies;
+mod client;
 mod endings;
 mod exchanges;
 mod overload;

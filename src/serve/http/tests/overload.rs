@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::server::{Server, get, patient, post};
+use super::client::{get, post};
+use super::server::{Server, patient};
 use crate::serve::http::Limits;
 
 const SOON: Duration = Duration::from_millis(50);

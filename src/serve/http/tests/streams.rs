@@ -1,6 +1,7 @@
 //! Replies that are written while their request still comes.
 
-use super::server::{Server, get, patient};
+use super::client::{Client, get};
+use super::server::{Server, patient};
 use crate::serve::http::Limits;
 use std::time::Duration;
 
@@ -88,7 +89,7 @@ fn a_stream_that_nobody_reads_ends() {
         ..patient()
     });
     let client = server.connect();
-    let mut sending = super::server::Client::new(client.socket.try_clone().expect("a socket"));
+    let mut sending = Client::new(client.socket.try_clone().expect("a socket"));
     // It sends and does not listen; once all buffers are full, neither does the server.
     let sender = std::thread::spawn(move || {
         use std::io::Write;
