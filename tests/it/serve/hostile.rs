@@ -232,7 +232,7 @@ fn absurd_shapes_and_depths_are_refused() {
         ),
         ("[[1,1,1]]".to_owned(), &[400, 422]),
         ("[[\"\\ud800\",1,1,1]]".to_owned(), &[400, 422]),
-        ("\u{feff}\u{feff}[]".to_owned(), &[400, 422]),
+        ("\u{feff}x".to_owned(), &[400, 422]),
         ("[[1,1,1,1]] x".to_owned(), &[400, 422]),
         (String::new(), &[400, 422]),
         ("\0".repeat(1000), &[400, 422]),
