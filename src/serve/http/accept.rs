@@ -41,6 +41,8 @@ pub(super) fn run<S: Service + Send + 'static>(listener: &Listener, shared: &Arc
     // Those who came before the end are let in; but not for ever.
     let mut last_ones = BACKLOG;
     while last_ones > 0 {
+        // Before it accepts: to accept in vain costs more than to wait for what is there already.
+        door.wait(listener, &shared.stop);
         let is_ending = shared.stop.has_begun();
         last_ones -= i32::from(is_ending);
         let (socket, is_full) = match listener.accept() {
@@ -49,7 +51,7 @@ pub(super) fn run<S: Service + Send + 'static>(listener: &Listener, shared: &Arc
                 if is_ending {
                     return;
                 }
-                door.wait(listener, &shared.stop);
+                Stop::look_again();
                 continue;
             }
             Err(error) => match door.accept_after(&error, listener) {

@@ -50,13 +50,14 @@ impl Held<'_> {
     /// Holds `bytes` in all; `false` where that is more than there is. Whoever is alone may hold any
     /// amount: what is too large for everybody would otherwise be told to come back for ever.
     pub(super) fn grow_to(&mut self, bytes: usize) -> bool {
-        let more = match bytes {
-            ..=SMALL => 0,
-            bytes => bytes.saturating_sub(self.bytes),
-        };
+        let more = bytes.saturating_sub(self.bytes);
+        // Most requests are small, and need not agree on a number with all others.
+        if bytes <= SMALL || more == 0 {
+            return true;
+        }
         let before = self.budget.held.fetch_add(more, Ordering::AcqRel);
         let is_alone = before == self.bytes;
-        if more > 0 && !is_alone && before.saturating_add(more) > self.budget.most {
+        if !is_alone && before.saturating_add(more) > self.budget.most {
             self.budget.held.fetch_sub(more, Ordering::AcqRel);
             return false;
         }
@@ -67,7 +68,9 @@ impl Held<'_> {
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        self.budget.held.fetch_sub(self.bytes, Ordering::AcqRel);
+        if self.bytes > 0 {
+            self.budget.held.fetch_sub(self.bytes, Ordering::AcqRel);
+        }
     }
 }
 

@@ -275,7 +275,11 @@ impl<'r> Fields<'r> {
 
 /// Whether a byte may stand in a host with its port (RFC 3986, 3.2.2).
 fn is_of_host(byte: &u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(byte)
+    matches!(
+        byte,
+        b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$'
+            | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b':' | b'[' | b']'
+    )
 }
 
 /// Sets a field that may stand once.

@@ -80,9 +80,14 @@ impl Stop {
         #[cfg(not(unix))]
         {
             let _ = (listener, most);
-            std::thread::sleep(LOOK);
             true
         }
+    }
+
+    /// After nothing was found: where [`Stop::wait_for`] cannot wait, this does.
+    pub(super) fn look_again() {
+        #[cfg(not(unix))]
+        std::thread::sleep(LOOK);
     }
 }
 
