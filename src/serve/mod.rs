@@ -63,7 +63,10 @@ pub fn run(args: &ServeArgs) -> Result<()> {
     let gauges = Arc::new(Gauges::default());
     match http::serve(listeners, options.limits, app, gauges, &stop).map_err(cannot_start)? {
         Ended::All => {}
-        Ended::Some(open) => tell(&format!("{open} connections were cut off")),
+        Ended::Some(open) => {
+            tell(&format!("{open} connections were cut off"));
+            stop::leave()
+        }
     }
     Ok(())
 }

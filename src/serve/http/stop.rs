@@ -91,6 +91,15 @@ impl Stop {
     }
 }
 
+/// Ends the process, though threads are still at work: what an ordinary end would take apart under
+/// them, such as the runtime's memory, stays as it is.
+pub fn leave() -> ! {
+    #[cfg(unix)]
+    signal_hook::low_level::exit(0);
+    #[cfg(not(unix))]
+    std::process::exit(0)
+}
+
 /// Ends the server at the first SIGTERM or SIGINT, after `first` was called, and the process at the
 /// second.
 ///

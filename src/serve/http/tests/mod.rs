@@ -5,6 +5,7 @@
 
 mod bodies;
 mod client;
+#[cfg(unix)]
 mod endings;
 mod exchanges;
 mod overload;
