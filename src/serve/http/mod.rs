@@ -36,6 +36,11 @@ use clock::Clock;
 use listen::Listener;
 use stop::Stop;
 
+/// Whether a client, by its Accept-Encoding, likes gzip best.
+pub fn accepts_gzip(value: Option<&str>) -> bool {
+    coding::Coding::accepted(value) == Some(coding::Coding::Gzip)
+}
+
 /// What a client may cost.
 #[derive(Debug, Clone)]
 pub struct Limits {
