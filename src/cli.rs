@@ -346,14 +346,10 @@ pub struct ServeArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Address")]
 pub struct AddressArgs {
-    /// Address to listen on; 0.0.0.0 or [::] is all of this machine's
-    #[arg(
-        long,
-        value_name = "ADDRESS",
-        default_value = "127.0.0.1",
-        conflicts_with = "listen"
-    )]
-    pub host: String,
+    /// Address to listen on; 0.0.0.0 or [::] is all of this machine's. By default 127.0.0.1, and in a
+    /// container of Vertex AI or SageMaker 0.0.0.0
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "listen")]
+    pub host: Option<String>,
 
     /// Port to listen on; 0 takes a free one. By default what PORT, AIP_HTTP_PORT or
     /// SAGEMAKER_BIND_TO_PORT says, else 8080

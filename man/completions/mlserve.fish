@@ -28,6 +28,7 @@ complete -c mlserve -n "__fish_mlserve_needs_command" -l licenses -d 'Print the 
 complete -c mlserve -n "__fish_mlserve_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mlserve -n "__fish_mlserve_needs_command" -s V -l version -d 'Print version'
 complete -c mlserve -n "__fish_mlserve_needs_command" -f -a "predict" -d 'Score the records of files, folders or a pipe, on all cores, in input order'
+complete -c mlserve -n "__fish_mlserve_needs_command" -f -a "serve" -d 'Answer requests for predictions over HTTP'
 complete -c mlserve -n "__fish_mlserve_needs_command" -f -a "inspect" -d 'Show what goes into a model, what comes out and what is inside'
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -s o -l output -d 'Write to FILE instead of standard output; a file appears whole or not at all' -r -F
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l output-dir -d 'Write one output for each input to DIR, with the same relative name; --rejects, --manifest and --report are folders then, too' -r -F
@@ -94,6 +95,47 @@ complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -s q -l quiet -
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l allow-known-bad-runtime -d 'Use a runtime even if its version is known to give wrong answers'
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -s v -l verbose -d 'Say more: -vv shows ONNX Runtime\'s own messages'
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l host -d 'Address to listen on; 0.0.0.0 or [::] is all of this machine\'s. By default 127.0.0.1, and in a container of Vertex AI or SageMaker 0.0.0.0' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -s p -l port -d 'Port to listen on; 0 takes a free one. By default what PORT, AIP_HTTP_PORT or SAGEMAKER_BIND_TO_PORT says, else 8080' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l listen -d 'Listen here instead: HOST:PORT, or unix:PATH; may be given several times' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-body -d 'Largest body of a request, also after it is unpacked' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-head -d 'Largest head of a request' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-fields -d 'Most header fields of a request' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-url -d 'Longest path with its query' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-connections -d 'Most connections at once; further ones are told to come back (503)' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-requests -d 'Most requests that are worked on at once; further ones are told to come back (503)' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l timeout-s -d 'Seconds that an answer may take (504 after that); 0 is no limit' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l header-timeout-s -d 'Seconds in which the head of a request must have come' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l body-timeout-s -d 'Seconds in which more of a body must have come' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l idle-timeout-s -d 'Seconds that a connection may wait for its next request' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l write-timeout-s -d 'Seconds in which a client must take more of its answer' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l grace-s -d 'Seconds in which requests are finished after SIGTERM or Ctrl-C; a second signal ends at once' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l compress-from -d 'Answers of this size on are compressed for clients that accept it' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l batch-size -d 'Most records of one run of the model' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l features -d 'Fields of the model\'s one matrix input, in the model\'s order' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l set -d 'Give an input that does not change from record to record (a scalar, a state)' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l nan -d 'What JSON answers have for NaN and infinities, which it cannot say' -r -f -a "null\t''
+token\t'The bare tokens NaN, Infinity and -Infinity, which Python reads'"
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l missing -d 'Texts that mean a missing value in numeric columns, besides the empty one' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l fill -d 'Read missing values of a column as VALUE' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l outputs -d 'Model outputs to show; all by default' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l classes -d 'Names of the classes, in the model\'s order' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l activation -d 'Apply a function to raw scores' -r -f -a "sigmoid\t''
+softmax\t''"
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l threshold -d 'Decide for the positive class from this probability on (two classes)' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l top -d 'Show only the K best classes and their scores' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l runtime -d 'Use this ONNX Runtime library instead of the built-in one' -r -F
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l trees -d 'What evaluates tree ensembles: mlserve\'s own kernel where it can, with the same scores, or ONNX Runtime' -r -f -a "auto\t'mlserve\'s kernel for those that it knows'
+ort\t'ONNX Runtime for all'"
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -s q -l quiet -d 'No banner at the start, no line for each request'
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l allow-missing-columns -d 'Score fields that a record lacks as missing values'
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l strict -d 'Refuse records with fields that the model has no use for'
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l missing-in-strings -d 'Apply --missing to string columns too'
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l lenient -d 'Accept numbers in quotes in JSON'
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l argmax -d 'Show only the best class'
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l allow-known-bad-runtime -d 'Use a runtime even if its version is known to give wrong answers'
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -s v -l verbose -d 'Say more: -vv shows ONNX Runtime\'s own messages'
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l example -d 'Print a ready input for predict or the server instead' -r -f -a "csv\t''
 jsonl\t''
 curl\t''"

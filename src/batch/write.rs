@@ -163,7 +163,7 @@ fn top<'a>(
 }
 
 /// Appends items between brackets, with commas.
-fn json_joined<I: Iterator>(
+pub fn json_joined<I: Iterator>(
     out: &mut Vec<u8>,
     open: u8,
     close: u8,
@@ -181,7 +181,7 @@ fn json_joined<I: Iterator>(
 }
 
 /// Appends one record of a tensor `[N, ...]` as nested lists.
-fn json_record(out: &mut Vec<u8>, values: &Tensor, record: usize, nan: NonFinite) {
+pub fn json_record(out: &mut Vec<u8>, values: &Tensor, record: usize, nan: NonFinite) {
     fn of_record<T: Show>(out: &mut Vec<u8>, array: &ArrayD<T>, record: usize, nan: NonFinite) {
         if record < array.len_of(Axis(0)) {
             nested(out, array.index_axis(Axis(0), record), nan);
@@ -217,7 +217,8 @@ fn csv_element(out: &mut Vec<u8>, values: &Tensor, index: usize, style: &CsvStyl
     });
 }
 
-fn json_element(out: &mut Vec<u8>, values: &Tensor, index: usize, nan: NonFinite) {
+/// Appends element `index` of a tensor, counted row-major.
+pub fn json_element(out: &mut Vec<u8>, values: &Tensor, index: usize, nan: NonFinite) {
     each_dtype!(values, array => if let Some(element) = array.as_slice().and_then(|all| all.get(index)) {
         element.json(out, nan);
     });

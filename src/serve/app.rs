@@ -13,7 +13,7 @@ use super::message::{Body, Head, Method, Refusal, Reply, Service};
 use super::problem::Problem;
 use super::registry::Registry;
 use super::routes::{self, Found, Route};
-use super::{info, native, oip};
+use super::{cloud, info, mlflow, native, oip, tfs};
 
 use crate::batch::write::NonFinite;
 
@@ -24,6 +24,8 @@ pub struct App {
     pub nan: NonFinite,
     /// How long a request may take.
     pub timeout: Option<Duration>,
+    /// Paths that the container is told to answer at.
+    pub cloud: cloud::Paths,
     is_stopping: AtomicBool,
 }
 
@@ -34,6 +36,7 @@ impl App {
             registry,
             nan,
             timeout,
+            cloud: cloud::Paths::default(),
             is_stopping: AtomicBool::new(false),
         }
     }
@@ -61,34 +64,51 @@ impl App {
         body: &mut dyn Body,
     ) -> Result<Reply<'s>, Problem> {
         let not_found = || Problem::refused(404, "not_found", "Not Found");
-        let segments = routes::segments(head.path).ok_or_else(not_found)?;
-        let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
+        let segments = routes::segments(head.path);
+        let segments: Option<Vec<&str>> = segments
+            .as_ref()
+            .map(|segments| segments.iter().map(AsRef::as_ref).collect());
+        let cloud = self.cloud.find(head.path);
+        let found = cloud.map(|found| found.map(Route::Cloud));
         let Found {
             route,
             template,
             methods,
-        } = routes::find(&segments).ok_or_else(not_found)?;
+        } = found
+            .or_else(|| routes::find(segments.as_deref()?))
+            .ok_or_else(not_found)?;
         call.route = template;
         if !methods.contains(&head.method) {
-            return Ok(not_allowed(head, methods));
+            return Ok(self.not_allowed(head, methods));
         }
         match route {
             Route::Native(route) => native::answer(self, call, route, head, body),
             Route::Oip(route) => oip::answer(self, call, route, head, body),
+            Route::Tfs(route) => tfs::answer(self, call, route, head, body),
+            Route::Mlflow(route) => mlflow::answer(self, call, route, head, body),
+            Route::Cloud(route) => cloud::answer(self, call, route, body),
             Route::Info(route) => info::answer(self, call, route),
         }
     }
-}
 
-/// 405, with the methods that the route takes; `OPTIONS` asks for nothing else.
-fn not_allowed<'s>(head: &Head<'_>, methods: &[Method]) -> Reply<'s> {
-    let names: Vec<&str> = methods.iter().map(|method| method.name()).collect();
-    let allow = names.join(", ");
-    if head.method == Method::Options {
-        return Reply::empty(204).with("Allow", allow);
+    /// 405, with the methods that the route takes; `OPTIONS` asks for nothing else.
+    fn not_allowed<'s>(&self, head: &Head<'_>, methods: &[Method]) -> Reply<'s> {
+        let names: Vec<&str> = methods.iter().map(|method| method.name()).collect();
+        let allow = names.join(", ");
+        if head.method == Method::Options {
+            return Reply::empty(204).with("Allow", allow);
+        }
+        let problem = Problem::refused(405, "method_not_allowed", "Method Not Allowed");
+        self.error(head.path, &problem).with("Allow", allow)
     }
-    let problem = Problem::refused(405, "method_not_allowed", "Method Not Allowed");
-    routes::error(head.path, &problem).with("Allow", allow)
+
+    /// A problem in the shape of the dialect that `path` belongs to.
+    fn error(&self, path: &str, problem: &Problem) -> Reply<'static> {
+        match self.cloud.find(path) {
+            Some(_) => cloud::error(problem),
+            None => routes::error(path, problem),
+        }
+    }
 }
 
 impl Service for App {
@@ -104,7 +124,7 @@ impl Service for App {
         match answered {
             Ok(Ok(reply)) => reply,
             Ok(Err(problem)) => {
-                let reply = routes::error(head.path, &problem);
+                let reply = self.error(head.path, &problem);
                 match &problem {
                     Problem::Refused(Refusal {
                         retry_after_s: Some(seconds),
@@ -115,7 +135,7 @@ impl Service for App {
             }
             Err(_) => {
                 let problem = Problem::refused(500, "panic", "internal error");
-                routes::error(head.path, &problem)
+                self.error(head.path, &problem)
             }
         }
     }

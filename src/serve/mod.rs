@@ -6,12 +6,16 @@
 //! ```
 
 pub mod app;
+pub mod b64;
 pub mod call;
+pub mod cloud;
 pub mod counters;
 pub mod hosted;
 pub mod http;
 pub mod info;
+pub mod instances;
 pub mod message;
+pub mod mlflow;
 pub mod native;
 pub mod oip;
 pub mod options;
@@ -22,6 +26,7 @@ pub mod records;
 pub mod registry;
 pub mod routes;
 pub mod tensors;
+pub mod tfs;
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -45,11 +50,9 @@ pub fn run(args: &ServeArgs) -> Result<()> {
     let options = Options::new(args)?;
     // Before the models: an address that is taken is found at once, and who connects early waits.
     let listeners = listen(&options)?;
-    let app = Arc::new(App::new(
-        load(&options)?,
-        options.nan,
-        options.limits.handler,
-    ));
+    let mut app = App::new(load(&options)?, options.nan, options.limits.handler);
+    app.cloud = options.cloud.clone();
+    let app = Arc::new(app);
     let stop = Stop::default();
     let stopping = Arc::clone(&app);
     stop::on_signals(&stop, move || stopping.stop()).map_err(cannot_start)?;

@@ -10,6 +10,7 @@ use crate::cli::{LimitArgs, NanName, ServeArgs};
 use crate::error::{Error, Result};
 use crate::flags;
 
+use super::cloud::{Paths, is_container};
 use super::hosted::Hosting;
 use super::http::Limits;
 
@@ -21,6 +22,8 @@ pub struct Options {
     pub listen: Vec<String>,
     pub hosting: Hosting,
     pub nan: NonFinite,
+    /// Where Vertex AI asks.
+    pub cloud: Paths,
     pub limits: Limits,
     pub quiet: bool,
 }
@@ -29,6 +32,10 @@ pub struct Options {
 const SAGEMAKER_MODELS: &str = "/opt/ml/model";
 /// The port that SageMaker and Vertex AI ask at.
 const PORT: u16 = 8080;
+/// Where the server listens: on this machine alone, or, in a container of a cloud, for all that reach
+/// the container. SageMaker's has no variable that says so, but its models are where it mounts them.
+const LOOPBACK: &str = "127.0.0.1";
+const ALL: &str = "0.0.0.0";
 /// Variables that name the port.
 const PORT_VARIABLES: [&str; 3] = ["PORT", "AIP_HTTP_PORT", "SAGEMAKER_BIND_TO_PORT"];
 
@@ -43,7 +50,11 @@ impl Options {
             models: models(&args.models)?,
             listen: match args.address.listen.as_slice() {
                 [] => vec![address(
-                    &args.address.host,
+                    match &args.address.host {
+                        Some(host) => host,
+                        None if args.models.is_empty() || is_container(environment) => ALL,
+                        None => LOOPBACK,
+                    },
                     port(args.address.port, environment)?,
                 )],
                 listen => listen.to_vec(),
@@ -56,6 +67,7 @@ impl Options {
                 strict: args.fields.strict,
                 batch_size: args.limits.batch_size as usize,
             },
+            cloud: Paths::new(environment)?,
             nan: match args.fields.nan {
                 NanName::Null => NonFinite::Null,
                 NanName::Token => NonFinite::Token,

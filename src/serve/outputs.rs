@@ -30,9 +30,12 @@ pub struct Output {
 
 /// The tensors of a run with their names: a map is the tensor of its values, a sequence is one tensor
 /// for each of its items.
-pub fn named(ports: &[Port], values: Vec<Value>) -> Vec<(Cow<'_, str>, Tensor)> {
+pub fn named<'p>(
+    ports: impl IntoIterator<Item = &'p Port>,
+    values: Vec<Value>,
+) -> Vec<(Cow<'p, str>, Tensor)> {
     let mut tensors = Vec::with_capacity(values.len());
-    for (port, value) in ports.iter().zip(values) {
+    for (port, value) in ports.into_iter().zip(values) {
         match value {
             Value::Tensor(tensor) | Value::Maps { values: tensor, .. } => {
                 tensors.push((Cow::Borrowed(port.name.as_str()), tensor));

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::message::{Method, Reply};
 use super::problem::Problem;
-use super::{info, native, oip, query};
+use super::{cloud, info, mlflow, native, oip, query, tfs};
 
 /// What a path means to a dialect.
 #[derive(Debug)]
@@ -25,7 +25,8 @@ impl<R> Found<R> {
         }
     }
 
-    fn map<S>(self, wrap: impl FnOnce(R) -> S) -> Found<S> {
+    /// The same for a wider kind of route.
+    pub(super) fn map<S>(self, wrap: impl FnOnce(R) -> S) -> Found<S> {
         Found::new(wrap(self.route), self.template, self.methods)
     }
 }
@@ -35,6 +36,9 @@ impl<R> Found<R> {
 pub enum Route<'p> {
     Native(native::Route<'p>),
     Oip(oip::Route<'p>),
+    Tfs(tfs::Route<'p>),
+    Mlflow(mlflow::Route<'p>),
+    Cloud(cloud::Route),
     Info(info::Route<'p>),
 }
 
@@ -64,14 +68,18 @@ pub fn segments(path: &str) -> Option<Vec<Cow<'_, str>>> {
 pub fn find<'p>(segments: &[&'p str]) -> Option<Found<Route<'p>>> {
     None.or_else(|| native::find(segments).map(|found| found.map(Route::Native)))
         .or_else(|| oip::find(segments).map(|found| found.map(Route::Oip)))
+        .or_else(|| tfs::find(segments).map(|found| found.map(Route::Tfs)))
+        .or_else(|| mlflow::find(segments).map(|found| found.map(Route::Mlflow)))
         .or_else(|| info::find(segments).map(|found| found.map(Route::Info)))
 }
 
 /// A problem in the shape of the dialect that `path` belongs to.
 pub fn error(path: &str, problem: &Problem) -> Reply<'static> {
-    match oip::is_ours(path) {
-        true => oip::error(problem),
-        false => native::error(problem),
+    match path {
+        path if oip::is_ours(path) => oip::error(problem),
+        path if tfs::is_ours(path) => tfs::error(problem),
+        path if mlflow::is_ours(path) => mlflow::error(problem),
+        _ => native::error(problem),
     }
 }
 

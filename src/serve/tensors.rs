@@ -31,6 +31,7 @@ pub struct Inputs<'h> {
     batch: BatchAxis,
     /// For each input whether its first axis counts records.
     counts: Vec<bool>,
+    place: Place,
 }
 
 impl<'h> Inputs<'h> {
@@ -92,6 +93,7 @@ impl<'h> Inputs<'h> {
             },
             batch,
             counts,
+            place: Place::below(place),
         })
     }
 
@@ -167,7 +169,7 @@ impl<'h> Inputs<'h> {
             counts: &self.counts,
         };
         let (layout, parts) = runs.run(call, &groups, layout, lay_out)?;
-        check_refused(&parts, &Place::below(&["inputs"]))?;
+        check_refused(&parts, &self.place)?;
         Ok((layout, parts))
     }
 
@@ -210,6 +212,12 @@ impl Hosted {
             Ok(planned) => planned.plan.batch,
             Err(_) => crate::batch::feed::batch_axis(self.model.signature(), |_| false),
         }
+    }
+
+    /// The inputs that a request has to give: all but a state and what `--set` gives.
+    pub fn required(&self) -> Vec<usize> {
+        let inputs = 0..self.model.signature().inputs.len();
+        inputs.filter(|index| self.once(*index).is_none()).collect()
     }
 
     /// What input `index` is given for all records, where a request need not give it.

@@ -58,7 +58,7 @@ impl Coding {
                 .map_or(Some(1.0), |q| q.trim().parse().ok());
             let weight: f32 = weight.unwrap_or(0.0);
             let coding = match token.trim().to_ascii_lowercase().as_str() {
-                "gzip" | "x-gzip" | "*" => Coding::Gzip,
+                "gzip" | "x-gzip" => Coding::Gzip,
                 "deflate" => Coding::Deflate,
                 _ => continue,
             };
@@ -151,7 +151,8 @@ mod tests {
             ("gzip;q=0", None),
             ("identity", None),
             ("br", None),
-            ("*", Some(Coding::Gzip)),
+            ("*", None),
+            ("gzip;q=0, *", None),
             ("", None),
             ("gzip;q=x", None),
         ] {

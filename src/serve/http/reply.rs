@@ -73,8 +73,12 @@ fn print_head(
 ) {
     let mut headers = Vec::with_capacity(reply.headers.len() + 3);
     let mut add = |name: &str, value: &str| {
-        // What no header field can hold is left out rather than let through.
-        headers.extend(Header::from_bytes(name, value).ok());
+        // What no header field can hold is left out rather than let through: a line end in it would
+        // start another field. The length is not the service's to say.
+        let is_fine = |byte: u8| byte == b'\t' || (0x20..0x7f).contains(&byte);
+        if value.bytes().all(is_fine) && !name.eq_ignore_ascii_case("Content-Length") {
+            headers.extend(Header::from_bytes(name, value).ok());
+        }
     };
     add("Server", SERVER);
     for (name, value) in &reply.headers {

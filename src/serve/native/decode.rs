@@ -2,9 +2,12 @@
 
 use std::borrow::Cow;
 
+use ndarray::Axis;
+
 use crate::batch::element::{Element, ForElement, with_dtype};
 use crate::batch::json::Cursor;
 use crate::batch::nested::read_nested;
+use crate::each_dtype;
 use crate::model::signature::Port;
 use crate::model::tensor::Tensor;
 
@@ -189,8 +192,12 @@ fn by_tensors<'b>(
     Ok(Predictions::new(layout, parts))
 }
 
-/// The tensors of `{"inputs": {name: nested lists}}`, or of the only input's lists alone.
-fn tensors(hosted: &Hosted, text: &str) -> Result<Vec<Option<Tensor>>, Problem> {
+/// The tensors of `{"inputs": {name: nested lists}}`, or the lists alone of the only input that has to
+/// be given; one for each input, where there is one.
+///
+/// # Errors
+/// [`Problem::Invalid`] with every input that the model does not have, or that is no such lists.
+pub fn tensors(hosted: &Hosted, text: &str) -> Result<Vec<Option<Tensor>>, Problem> {
     let ports = &hosted.model.signature().inputs;
     let mut given: Vec<Option<Tensor>> = vec![None; ports.len()];
     let mut faults = Faults::default();
@@ -203,7 +210,11 @@ fn tensors(hosted: &Hosted, text: &str) -> Result<Vec<Option<Tensor>>, Problem> 
     let mut cursor = Cursor::new(text);
     if cursor.peek() != Some(b'{') {
         let value = cursor.value().map_err(broken)?;
-        let ([port], [tensor]) = (ports.as_slice(), given.as_mut_slice()) else {
+        let only = match hosted.required().as_slice() {
+            [only] => ports.get(*only).zip(given.get_mut(*only)),
+            _ => None,
+        };
+        let Some((port, tensor)) = only else {
             let message = "expected an object with a tensor for each input";
             return Err(Problem::invalid("not_an_object", message));
         };
@@ -229,6 +240,14 @@ fn tensors(hosted: &Hosted, text: &str) -> Result<Vec<Option<Tensor>>, Problem> 
             faults.push(place(&key));
             continue;
         };
+        if tensor.is_some() {
+            faults.push(Fault {
+                code: "double_key",
+                message: "the input stands twice".to_owned(),
+                ..place(&key)
+            });
+            continue;
+        }
         match read_tensor(port, value) {
             Ok(read) => *tensor = Some(read),
             Err(message) => {
@@ -247,7 +266,8 @@ fn tensors(hosted: &Hosted, text: &str) -> Result<Vec<Option<Tensor>>, Problem> 
     }
 }
 
-/// Nested lists as a tensor of the input's dtype, as deep as they are nested.
+/// Nested lists as a tensor of the input's dtype, as deep as they are nested. Where each record has one
+/// value in a list of its own, `[1, 2]` says the same as `[[1], [2]]`.
 ///
 /// # Errors
 /// What is wrong with them, for people.
@@ -260,10 +280,21 @@ pub fn read_tensor(port: &Port, raw: &str) -> Result<Tensor, String> {
         .take_while(|byte| *byte == b'[' || byte.is_ascii_whitespace());
     let depth = depth.filter(|byte| *byte == b'[').count();
     let rank = shape.map_or(depth, <[_]>::len);
-    let read = with_dtype(dtype, Read { raw, rank });
+    let is_column = matches!(shape, Some([_, dim]) if dim.fixed() == Some(1));
+    let read = match is_column && is_flat(raw) {
+        true => with_dtype(dtype, Read { raw, rank: 1 })
+            .map(|flat| each_dtype!(flat, wrap(array) => wrap(array.insert_axis(Axis(1))))),
+        false => with_dtype(dtype, Read { raw, rank }),
+    };
     read.map_err(|reason| {
         format!("expected lists of {dtype} nested {rank} deep, but it is {reason}")
     })
+}
+
+/// Whether a list begins with a plain value.
+fn is_flat(raw: &str) -> bool {
+    let inside = raw.strip_prefix('[').map(str::trim_start);
+    inside.is_some_and(|inside| !inside.starts_with(['[', ']']))
 }
 
 struct Read<'r> {

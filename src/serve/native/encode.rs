@@ -30,7 +30,7 @@ pub fn answer(
     match form {
         Form::Json => Ok(json(hosted, predictions, nan)),
         Form::Ndjson => Ok(ndjson(predictions, nan)),
-        Form::Csv => Ok(csv(predictions, nan)),
+        Form::Csv => Ok(csv(predictions, nan, true)),
         Form::Npy => npy(predictions),
     }
 }
@@ -70,8 +70,8 @@ pub fn ndjson(predictions: &Predictions<'_>, nan: NonFinite) -> Vec<u8> {
     out
 }
 
-/// A header and a line for each record, as `predict` writes them.
-fn csv(predictions: &Predictions<'_>, nan: NonFinite) -> Vec<u8> {
+/// A header, unless there shall be none, and a line for each record, as `predict` writes them.
+pub fn csv(predictions: &Predictions<'_>, nan: NonFinite, has_header: bool) -> Vec<u8> {
     let style = CsvStyle {
         delimiter: b',',
         nan_as: match nan {
@@ -81,15 +81,9 @@ fn csv(predictions: &Predictions<'_>, nan: NonFinite) -> Vec<u8> {
     };
     let layout = &predictions.layout;
     let mut out = Vec::with_capacity(predictions.records.saturating_mul(BYTES_OF_RECORD));
-    let columns = layout.columns();
-    let names = predictions.kept_names.iter().chain(&columns);
-    for (index, name) in names.enumerate() {
-        if index > 0 {
-            out.push(style.delimiter);
-        }
-        csv_cell(&mut out, name.as_bytes(), style.delimiter);
+    if has_header {
+        csv_header(&mut out, predictions, &style);
     }
-    out.push(b'\n');
     for ((tensors, record), kept) in predictions.each() {
         let mut is_first = true;
         for cell in kept {
@@ -106,6 +100,18 @@ fn csv(predictions: &Predictions<'_>, nan: NonFinite) -> Vec<u8> {
         out.push(b'\n');
     }
     out
+}
+
+fn csv_header(out: &mut Vec<u8>, predictions: &Predictions<'_>, style: &CsvStyle) {
+    let columns = predictions.layout.columns();
+    let names = predictions.kept_names.iter().chain(&columns);
+    for (index, name) in names.enumerate() {
+        if index > 0 {
+            out.push(style.delimiter);
+        }
+        csv_cell(out, name.as_bytes(), style.delimiter);
+    }
+    out.push(b'\n');
 }
 
 /// One array, as `predict` writes it: a matrix where all columns have one dtype, else records.

@@ -25,7 +25,7 @@ impl Form {
     }
 
     /// The form of a media type; `None` for one that is not known here.
-    fn of(media_type: &str) -> Option<Form> {
+    pub fn of(media_type: &str) -> Option<Form> {
         match media_type.to_ascii_lowercase().as_str() {
             "application/json" => Some(Form::Json),
             "text/csv" | "application/csv" => Some(Form::Csv),

@@ -21,6 +21,7 @@ use super::call::Call;
 use super::hosted::Hosted;
 use super::message::{Body, Content, Head, Method, Reply};
 use super::problem::{Fault, Problem, Step};
+use super::records::csv::Table;
 use super::records::{self, Place, Shape};
 use super::registry::Pick;
 use super::routes::Found;
@@ -88,6 +89,7 @@ fn predict<'s>(
     };
     let wanted = Form::of_answer(head, usual)?;
     let place = Place::below(&[]);
+    let table;
     let predictions = match form {
         Form::Json => decode::predict(hosted, call, decode::text(body.whole()?)?, &ask)?,
         Form::Npy => {
@@ -112,7 +114,11 @@ fn predict<'s>(
             let encoded = records::json::encode(hosted, text, &ask, &place)?;
             records::score(hosted, call, encoded, &ask, &place)?
         }
-        Form::Csv => return Err(Problem::refused(415, "media_type", "no CSV yet")),
+        Form::Csv => {
+            table = Table::read(body.whole()?)?;
+            let encoded = table.encode(hosted, true, &ask, &place)?;
+            records::score(hosted, call, encoded, &ask, &place)?
+        }
     };
     let out = encode::answer(hosted, &predictions, wanted, app.nan)?;
     Ok(Reply::new(200, wanted.content_type(), out))

@@ -10,6 +10,7 @@ use crate::serve::hosted::Hosted;
 use crate::serve::problem::{Fault, Problem, Step};
 use crate::serve::query;
 use crate::serve::records::Ask;
+use crate::serve::records::json::broken;
 
 /// The wishes in a query.
 ///
@@ -52,6 +53,26 @@ pub fn of_body(ask: &mut Ask, name: &str, raw: &str) -> Result<bool, Problem> {
         _ => raw.to_owned(),
     };
     wish.set(ask, &text)
+}
+
+/// Takes the wishes among the members of the JSON object `raw`, such as other servers' `parameters`; of
+/// other members there may be any, for they are meant for other models.
+///
+/// # Errors
+/// [`Problem::Invalid`] for a wish that makes no sense, and for what is neither an object nor null.
+pub fn of_object(ask: &mut Ask, raw: &str) -> Result<(), Problem> {
+    if raw == "null" {
+        return Ok(());
+    }
+    let mut cursor = Cursor::new(raw);
+    cursor.enter(b'{').map_err(broken)?;
+    while let Some(key) = cursor.next_key().map_err(broken)? {
+        let value = cursor.value().map_err(broken)?;
+        if NAMES.contains(&key.as_ref()) {
+            of_body(ask, &key, value)?;
+        }
+    }
+    Ok(())
 }
 
 /// A list of names as a list flag has it.

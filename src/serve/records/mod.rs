@@ -1,12 +1,15 @@
 //! The records of a request into predictions: the way that every dialect with records shares.
 //!
 //! ```text
-//! JSON (json) | NPY (npy) -> planned -> cells -> Encoder -> groups -> Way::run -> Predictions
+//! JSON (json) | NPY (npy) | CSV (csv), rows (table) -> planned -> cells -> Encoder -> groups -> Way::run -> Predictions
 //! ```
 
+pub mod csv;
+pub mod flat;
 pub mod json;
 pub mod npy;
 pub mod planned;
+pub mod table;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -57,6 +60,13 @@ pub struct Encoded<'b> {
     /// The cells that are given back, as many for each record as the plan keeps.
     kept: Vec<Cell<'b>>,
     records: usize,
+}
+
+impl Encoded<'_> {
+    /// The way that the records took.
+    pub fn planned(&self) -> &Planned {
+        &self.planned
+    }
 }
 
 /// Where the records of a request stand in it, for its faults.

@@ -1,0 +1,380 @@
+//! A server on a free port with a service for tests, and a client that speaks bytes.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::serve::http::listen::Listener;
+use crate::serve::http::stop::Stop;
+use crate::serve::http::{Ended, Gauges, Limits, serve};
+use crate::serve::message::{Body, Content, Head, Refusal, Reply, Service};
+
+/// What any wait of a test may take before it counts as for ever.
+pub(super) const FOREVER: Duration = Duration::from_secs(20);
+
+/// Where handlers wait until a test lets them go.
+#[derive(Default)]
+pub(super) struct Gate {
+    state: Mutex<(usize, bool)>,
+    changed: Condvar,
+}
+
+impl Gate {
+    fn wait(&self, mut until: impl FnMut(&mut (usize, bool)) -> bool) {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self
+            .changed
+            .wait_timeout_while(state, FOREVER, |state| !until(state))
+            .expect("the gate");
+        assert!(!waited.1.timed_out(), "nobody came to the gate");
+    }
+
+    /// As a handler: until the gate is open.
+    fn pass(&self) {
+        self.state.lock().expect("the gate").0 += 1;
+        self.changed.notify_all();
+        self.wait(|state| state.1);
+    }
+
+    /// As a test: until so many handlers have come.
+    pub(super) fn until(&self, count: usize) {
+        self.wait(|state| state.0 >= count);
+    }
+
+    pub(super) fn open(&self) {
+        let state = self.state.lock();
+        state.unwrap_or_else(PoisonError::into_inner).1 = true;
+        self.changed.notify_all();
+    }
+}
+
+/// The service: its paths say what it does.
+#[derive(Default)]
+pub(super) struct Paths {
+    pub(super) gate: Gate,
+}
+
+impl Paths {
+    fn echo<'s>(&'s self, body: &mut dyn Body) -> Reply<'s> {
+        match body.whole() {
+            Ok(bytes) => Reply::new(200, "text/plain", bytes.to_vec()),
+            Err(refusal) => self.refuse(&refusal),
+        }
+    }
+
+    fn count<'s>(&'s self, body: &mut dyn Body) -> Reply<'s> {
+        let (mut total, mut piece) = (0, vec![0; 1 << 16]);
+        loop {
+            match body.read(&mut piece) {
+                Ok(0) => return Reply::new(200, "text/plain", total.to_string().into_bytes()),
+                Ok(count) => total += count,
+                Err(refusal) => return self.refuse(&refusal),
+            }
+        }
+    }
+}
+
+fn text(status: u16, text: &'static str) -> Reply<'static> {
+    Reply::new(status, "text/plain", text.as_bytes())
+}
+
+/// Sends back what comes, each piece at once.
+fn reflect(body: &mut dyn Body, out: &mut dyn Write) -> io::Result<()> {
+    let mut piece = [0; 1024];
+    loop {
+        let count = body
+            .read(&mut piece)
+            .map_err(|refusal| io::Error::other(refusal.message))?;
+        if count == 0 {
+            return Ok(());
+        }
+        out.write_all(&piece[..count])?;
+        out.flush()?;
+    }
+}
+
+fn stream(
+    write: impl FnOnce(&mut dyn Body, &mut dyn Write) -> io::Result<()> + 'static,
+) -> Reply<'static> {
+    Reply {
+        content: Content::Stream(Box::new(write)),
+        ..text(200, "")
+    }
+}
+
+impl Service for Paths {
+    fn answer<'s>(&'s self, head: &Head<'_>, body: &mut dyn Body) -> Reply<'s> {
+        match head.path {
+            "/" => text(200, "hello"),
+            "/echo" => self.echo(body),
+            "/count" => self.count(body),
+            "/large" => {
+                let length = head.query.parse().expect("a number");
+                Reply::new(200, "text/plain", vec![b'x'; length])
+            }
+            "/reflect" => stream(reflect),
+            "/half" => stream(|_, out| {
+                out.write_all(b"half")?;
+                out.flush()?;
+                panic!("in the middle of a stream")
+            }),
+            "/panic" => panic!("in a handler"),
+            "/gate" => {
+                self.gate.pass();
+                text(200, "passed")
+            }
+            "/split" => Reply::empty(200)
+                .with("X-Split", "a\r\nX-Evil: b")
+                .with("X-Fine", "c"),
+            "/none" => Reply::empty(204),
+            _ => self.refuse(&Refusal::new(404, "not_found", "Not Found")),
+        }
+    }
+
+    fn refuse<'s>(&'s self, refusal: &Refusal) -> Reply<'s> {
+        let reply = text(refusal.status, refusal.reason);
+        match refusal.retry_after_s {
+            Some(seconds) => reply.with("Retry-After", seconds.to_string()),
+            None => reply,
+        }
+    }
+}
+
+/// A running server, stopped when it is dropped.
+pub(super) struct Server {
+    pub(super) address: SocketAddr,
+    pub(super) stop: Stop,
+    pub(super) gauges: Arc<Gauges>,
+    pub(super) service: Arc<Paths>,
+    thread: Option<JoinHandle<io::Result<Ended>>>,
+}
+
+/// Limits that a test need not wait long for, where it sets one; the others it never meets.
+pub(super) fn patient() -> Limits {
+    Limits {
+        header: FOREVER,
+        body: FOREVER,
+        idle: FOREVER,
+        write: FOREVER,
+        handler: None,
+        grace: FOREVER,
+        ..Limits::default()
+    }
+}
+
+impl Server {
+    pub(super) fn new() -> Server {
+        Server::with(patient())
+    }
+
+    pub(super) fn with(limits: Limits) -> Server {
+        let listener = Listener::bind("127.0.0.1:0").expect("a port");
+        let url = listener.url();
+        let address = url.trim_start_matches("http://").parse();
+        Server::on(listener, address.expect("an address"), limits)
+    }
+
+    pub(super) fn on(listener: Listener, address: SocketAddr, limits: Limits) -> Server {
+        let (stop, gauges, service) = (Stop::default(), Arc::default(), Arc::default());
+        let running = (Arc::clone(&gauges), stop.clone(), Arc::clone(&service));
+        let thread = std::thread::spawn(move || {
+            let (gauges, stop, service) = running;
+            serve(vec![listener], limits, service, gauges, &stop)
+        });
+        Server {
+            address,
+            stop,
+            gauges,
+            service,
+            thread: Some(thread),
+        }
+    }
+
+    pub(super) fn connect(&self) -> Client<TcpStream> {
+        let socket = TcpStream::connect(self.address).expect("a connection");
+        socket.set_read_timeout(Some(FOREVER)).expect("a timeout");
+        socket.set_write_timeout(Some(FOREVER)).expect("a timeout");
+        Client::new(socket)
+    }
+
+    /// What comes back for these bytes until the server closes.
+    pub(super) fn send(&self, bytes: impl AsRef<[u8]>) -> String {
+        let mut client = self.connect();
+        client.send(bytes);
+        client.rest()
+    }
+
+    /// Whether a healthy client is served.
+    #[track_caller]
+    pub(super) fn assert_alive(&self) {
+        let mut client = self.connect();
+        client.send(get("/"));
+        assert_eq!(client.reply().status, 200);
+    }
+
+    /// Waits until this many connections are open.
+    #[track_caller]
+    pub(super) fn until_connections(&self, count: usize) {
+        let started = std::time::Instant::now();
+        while self.gauges.connections.load(Ordering::Acquire) != count {
+            assert!(started.elapsed() < FOREVER, "connections stay open");
+            std::thread::yield_now();
+        }
+    }
+
+    /// How it ended, once it was told to.
+    pub(super) fn ended(mut self) -> Ended {
+        let thread = self.thread.take().expect("a thread");
+        thread.join().expect("no panic").expect("an end")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.begin();
+        self.service.gate.open();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A reply taken apart.
+#[derive(Debug)]
+pub(super) struct Received {
+    pub(super) status: u16,
+    /// In lower case.
+    pub(super) head: String,
+    pub(super) body: Vec<u8>,
+}
+
+impl Received {
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub(super) fn field(&self, name: &str) -> Option<&str> {
+        let mut lines = self.head.lines();
+        lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    }
+}
+
+/// A connection of a test's.
+pub(super) struct Client<S> {
+    pub(super) socket: S,
+    came: Vec<u8>,
+}
+
+impl<S: Read + Write> Client<S> {
+    pub(super) fn new(socket: S) -> Client<S> {
+        Client {
+            socket,
+            came: Vec::new(),
+        }
+    }
+
+    #[track_caller]
+    pub(super) fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.socket.write_all(bytes.as_ref()).expect("sent");
+    }
+
+    /// Reads more; whether there was more.
+    pub(super) fn more(&mut self) -> bool {
+        let mut piece = vec![0; 1 << 16];
+        match self.socket.read(&mut piece) {
+            Ok(count) => {
+                self.came.extend_from_slice(&piece[..count]);
+                count > 0
+            }
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => false,
+            Err(error) => panic!("{error}, after {} bytes", self.came.len()),
+        }
+    }
+
+    /// All that still comes.
+    pub(super) fn rest(&mut self) -> String {
+        while self.more() {}
+        String::from_utf8_lossy(&std::mem::take(&mut self.came)).into_owned()
+    }
+
+    /// The next bytes up to and with `end`.
+    pub(super) fn until(&mut self, end: &str) -> Vec<u8> {
+        loop {
+            let found = memchr::memmem::find(&self.came, end.as_bytes());
+            if let Some(at) = found {
+                return self.came.drain(..at + end.len()).collect();
+            }
+            let came = String::from_utf8_lossy(&self.came).into_owned();
+            assert!(self.more(), "no {end:?} in {came:?}");
+        }
+    }
+
+    fn bytes(&mut self, count: usize) -> Vec<u8> {
+        while self.came.len() < count {
+            assert!(self.more(), "cut off");
+        }
+        self.came.drain(..count).collect()
+    }
+
+    /// The next reply.
+    pub(super) fn reply(&mut self) -> Received {
+        self.reply_to("GET")
+    }
+
+    /// The next reply to a request of this method.
+    pub(super) fn reply_to(&mut self, method: &str) -> Received {
+        let head = self.until("\r\n\r\n");
+        let head = String::from_utf8(head).expect("text").to_lowercase();
+        let mut received = Received {
+            status: head[9..12].parse().expect("a status"),
+            head,
+            body: Vec::new(),
+        };
+        if received.status == 204 || received.status < 200 || method == "HEAD" {
+            return received;
+        }
+        if received.field("transfer-encoding") == Some("chunked") {
+            loop {
+                let size = String::from_utf8(self.until("\r\n")).expect("text");
+                let size = usize::from_str_radix(size.trim_end(), 16).expect("a size");
+                let chunk = self.bytes(size);
+                received.body.extend(chunk);
+                assert_eq!(self.until("\r\n"), b"\r\n");
+                if size == 0 {
+                    return received;
+                }
+            }
+        }
+        let length = received.field("content-length").expect("a length");
+        received.body = self.bytes(length.parse().expect("a number"));
+        received
+    }
+
+    /// Whether the server has closed, with nothing more said.
+    #[track_caller]
+    pub(super) fn assert_closed(&mut self) {
+        assert_eq!(self.rest(), "");
+    }
+}
+
+impl Client<TcpStream> {
+    pub(super) fn done(&self) {
+        self.socket.shutdown(Shutdown::Write).expect("half closed");
+    }
+}
+
+/// A request without a body.
+pub(super) fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")
+}
+
+/// A request with one.
+pub(super) fn post(path: &str, fields: &str, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let head =
+        format!("POST {path} HTTP/1.1\r\nHost: a\r\n{fields}Content-Length: {length}\r\n\r\n");
+    [head.as_bytes(), body].concat()
+}
