@@ -3,12 +3,10 @@
 //! It has an ETag, so that browsers ask for it once; assets are stored packed and go out as they are.
 
 use std::borrow::Cow;
-use std::io::Read;
 
-use flate2::read::GzDecoder;
 use sha2::{Digest, Sha256};
 
-use super::http::accepts_gzip;
+use super::http::{accepts_gzip, unpacked};
 use super::message::{Head, Reply};
 use super::problem::Problem;
 
@@ -88,7 +86,12 @@ impl Fixed {
                     .with("Content-Encoding", "gzip")
                     .with("Vary", "Accept-Encoding")
             }
-            Bytes::Packed(bytes) => new(unpacked(bytes)?.into()),
+            Bytes::Packed(bytes) => {
+                let plain = unpacked(bytes);
+                new(plain
+                    .map_err(|_| Problem::refused(500, "asset", "internal error"))?
+                    .into())
+            }
         };
         Ok(told(reply))
     }
@@ -104,11 +107,4 @@ fn etag(bytes: &[u8]) -> String {
     let digits = hash.iter().take(ETAG_BYTES);
     let digits: String = digits.map(|byte| format!("{byte:02x}")).collect();
     format!("W/\"{digits}\"")
-}
-
-fn unpacked(bytes: &[u8]) -> Result<Vec<u8>, Problem> {
-    let mut plain = Vec::with_capacity(bytes.len().saturating_mul(4));
-    let read = GzDecoder::new(bytes).read_to_end(&mut plain);
-    read.map_err(|_| Problem::refused(500, "asset", "internal error"))?;
-    Ok(plain)
 }
