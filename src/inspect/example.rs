@@ -231,7 +231,12 @@ impl Record<'_> {
 }
 
 /// A nested list of made-up elements, counted by `element`.
-pub(crate) fn list(dtype: Dtype, dims: &[Option<usize>], record: usize, element: &mut usize) -> String {
+pub(crate) fn list(
+    dtype: Dtype,
+    dims: &[Option<usize>],
+    record: usize,
+    element: &mut usize,
+) -> String {
     let Some((size, below)) = dims.split_first() else {
         *element += 1;
         return json_value(dtype, record, *element - 1);

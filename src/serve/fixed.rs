@@ -51,11 +51,7 @@ impl Fixed {
     }
 
     /// Content that is stored in gzip.
-    pub fn packed(
-        content_type: &'static str,
-        cache: &'static str,
-        bytes: &'static [u8],
-    ) -> Fixed {
+    pub fn packed(content_type: &'static str, cache: &'static str, bytes: &'static [u8]) -> Fixed {
         Fixed {
             content_type,
             cache,
@@ -75,7 +71,10 @@ impl Fixed {
                 .with("Cache-Control", self.cache)
                 .with("X-Content-Type-Options", "nosniff")
         };
-        if head.header("If-None-Match").is_some_and(|tags| self.is_in(tags)) {
+        if head
+            .header("If-None-Match")
+            .is_some_and(|tags| self.is_in(tags))
+        {
             return Ok(told(Reply::empty(304)));
         }
         let new = |bytes: Cow<'static, [u8]>| Reply::new(200, self.content_type, bytes);

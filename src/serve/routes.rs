@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::message::{Method, Reply};
 use super::problem::Problem;
-use super::{cloud, info, mlflow, native, oip, query, tfs};
+use super::{cloud, info, mlflow, native, oip, openapi, page, query, tfs};
 
 /// What a path means to a dialect.
 #[derive(Debug)]

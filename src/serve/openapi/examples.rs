@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::batch::feed::{Feed, How, Source};
 use crate::inspect::example::{self, Record};
+use crate::model::dtype::Dtype;
+use crate::model::signature::Port;
 use crate::serve::app::App;
 use crate::serve::call::Call;
 use crate::serve::hosted::Hosted;
@@ -49,10 +52,10 @@ impl Examples {
     /// Examples for a model whose records have these columns.
     pub(super) fn new(app: &App, hosted: &Arc<Hosted>, columns: Option<&[Column<'_>]>) -> Examples {
         let mut examples = Examples::default();
-        if let Some(columns) = columns.filter(|columns| values(columns) <= MOST_VALUES) {
+        if columns.is_some_and(|columns| values(columns) <= MOST_VALUES) {
             examples.of_records(app, hosted);
         }
-        let tensors = tensors(hosted).unwrap_or_default();
+        let tensors = tensors(hosted, examples.records.first()).unwrap_or_default();
         let inputs = named(&tensors);
         if !tensors.is_empty() && tried(app, hosted, &json!({ "inputs": inputs })).is_some() {
             examples.tensors = tensors;
@@ -72,9 +75,13 @@ impl Examples {
         let mut csv = example::csv_header(&planned.plan);
         for record in made_up {
             csv.push_str(&record.csv());
-            self.records.extend(serde_json::from_str::<Value>(&record.json()));
+            self.records
+                .extend(serde_json::from_str::<Value>(&record.json()));
         }
-        self.answer = self.records.first().and_then(|record| tried(app, hosted, record));
+        self.answer = self
+            .records
+            .first()
+            .and_then(|record| tried(app, hosted, record));
         match self.answer.is_some() && tried(app, hosted, &json!(self.records)).is_some() {
             true => self.csv = Some(csv),
             false => *self = Examples::default(),
@@ -91,7 +98,7 @@ impl Examples {
     }
 
     /// The tensors by the names of their inputs.
-    pub(super) fn inputs(&self) -> Value {
+    pub fn inputs(&self) -> Value {
         named(&self.tensors)
     }
 }
@@ -116,29 +123,83 @@ fn product(dims: &[Option<usize>]) -> usize {
     })
 }
 
-/// A tensor for every input, as it is declared.
-fn tensors(hosted: &Hosted) -> Option<Vec<Tensor>> {
-    let inputs = &hosted.model.signature().inputs;
-    let mut total: usize = 0;
-    let tensor = |port| {
-        let (dtype, _) = crate::model::signature::Port::tensor(port)?;
-        let mut sizes = sizes(port).unwrap_or_else(|| vec![None]);
-        if let Some(first @ None) = sizes.first_mut() {
-            *first = Some(1);
-        }
-        total = total.saturating_add(product(&sizes));
-        if total > MOST_VALUES {
-            return None;
-        }
-        let text = example::list(dtype, &sizes, 0, &mut 0);
-        Some(Tensor {
-            name: port.name.clone(),
-            shape: sizes.iter().map(|size| size.unwrap_or(FREE)).collect(),
-            datatype: datatype::name_of(dtype),
-            value: serde_json::from_str(&text).ok()?,
-        })
+/// A tensor for every input: of a record's values where there is one, else made up by itself. A state
+/// is left out, for it may be.
+fn tensors(hosted: &Hosted, record: Option<&Value>) -> Option<Vec<Tensor>> {
+    let inputs = hosted.model.signature().inputs.iter();
+    let planned = hosted.expected().ok();
+    let Some((planned, Value::Object(record))) = planned.zip(record) else {
+        let mut room = MOST_VALUES;
+        return inputs.map(|port| made_up(port, &mut room)).collect();
     };
-    inputs.iter().map(tensor).collect()
+    let value = |source: &Source| record.values().nth(source.column?);
+    let tensor = |(feed, port): (&Feed, &Port)| {
+        let value = match &feed.how {
+            How::Once(_) => return None,
+            How::Cells { sources, dims } => {
+                let values: Vec<Value> = sources.iter().filter_map(value).cloned().collect();
+                nested(&values, dims)
+            }
+            How::List { source, .. } => value(source)?.clone(),
+        };
+        Some(Tensor::new(&port.name, feed.dtype, json!([value])))
+    };
+    Some(
+        planned
+            .plan
+            .feeds
+            .iter()
+            .zip(inputs)
+            .filter_map(tensor)
+            .collect(),
+    )
+}
+
+/// Values, row-major, as lists of these sizes in lists.
+fn nested(values: &[Value], dims: &[usize]) -> Value {
+    match dims.split_first() {
+        None => values.first().cloned().unwrap_or_default(),
+        Some((_, below)) => {
+            let size = below.iter().product::<usize>().max(1);
+            values
+                .chunks(size)
+                .map(|part| nested(part, below))
+                .collect()
+        }
+    }
+}
+
+/// A tensor of an input as it is declared, one record of it where it counts any.
+fn made_up(port: &Port, room: &mut usize) -> Option<Tensor> {
+    let (dtype, _) = port.tensor()?;
+    let mut sizes = sizes(port).unwrap_or_else(|| vec![None]);
+    if let Some(first @ None) = sizes.first_mut() {
+        *first = Some(1);
+    }
+    *room = room.checked_sub(product(&sizes))?;
+    let text = example::list(dtype, &sizes, 0, &mut 0);
+    Some(Tensor::new(
+        &port.name,
+        dtype,
+        serde_json::from_str(&text).ok()?,
+    ))
+}
+
+impl Tensor {
+    fn new(name: &str, dtype: Dtype, value: Value) -> Tensor {
+        let mut shape = Vec::new();
+        let mut inner = Some(&value);
+        while let Some(Value::Array(items)) = inner {
+            shape.push(items.len());
+            inner = items.first();
+        }
+        Tensor {
+            name: name.to_owned(),
+            shape,
+            datatype: datatype::name_of(dtype),
+            value,
+        }
+    }
 }
 
 /// What the model answers to a body; `None` where it refuses it.

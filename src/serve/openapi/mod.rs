@@ -54,7 +54,11 @@ pub fn find(segments: &[&str]) -> Option<Found<Route>> {
 ///
 /// # Errors
 /// As [`Fixed::reply`].
-pub fn answer<'s>(app: &'s App, Route::Document: Route, head: &Head<'_>) -> Result<Reply<'s>, Problem> {
+pub fn answer<'s>(
+    app: &'s App,
+    Route::Document: Route,
+    head: &Head<'_>,
+) -> Result<Reply<'s>, Problem> {
     let make = || {
         let text = document(app).to_string();
         Fixed::plain("application/json", ASK_AGAIN, text.into_bytes())

@@ -56,7 +56,10 @@ impl Paths {
         if !parameters.is_empty() {
             members.insert("parameters".to_owned(), parameters.into());
         }
-        let item = self.paths.entry(path.to_owned()).or_insert_with(|| json!({}));
+        let item = self
+            .paths
+            .entry(path.to_owned())
+            .or_insert_with(|| json!({}));
         if let Some(item) = item.as_object_mut() {
             item.insert(method.name().to_lowercase(), operation);
         }
@@ -110,7 +113,11 @@ fn exists(method: Method, path: &str) -> bool {
 pub(super) fn identifier(text: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
     let name: String = text.chars().map(plain).take(60).collect();
-    if name.is_empty() { "_".to_owned() } else { name }
+    if name.is_empty() {
+        "_".to_owned()
+    } else {
+        name
+    }
 }
 
 /// `text` as a segment of a path.

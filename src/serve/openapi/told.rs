@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::batch::columns::Layout;
+use crate::batch::columns::{Form, Layout};
 use crate::batch::feed::How;
 use crate::inspect::ports;
 use crate::model::dtype::Dtype;
@@ -89,6 +89,21 @@ impl<'a> Told<'a> {
     pub(super) fn version_path(&self) -> String {
         let [name, version] = [&self.hosted.name, &self.hosted.version].map(|text| segment(text));
         format!("/models/{name}/versions/{version}/predict")
+    }
+
+    /// Whether a record has a column of this name, so that it means nothing else beside records.
+    pub(super) fn has_column(&self, name: &str) -> bool {
+        let columns = self.columns.iter().flatten();
+        columns.into_iter().any(|column| column.name == name)
+    }
+
+    /// Whether a wish about scores may have something to be about.
+    pub(super) fn has_scores(&self) -> bool {
+        let is_score = |form: &Form| !matches!(form, Form::Nested | Form::Unknown);
+        let layout = self.layout.iter();
+        layout
+            .flat_map(|layout| &layout.fields)
+            .any(|field| is_score(&field.form))
     }
 
     /// Its inputs as they are declared.
