@@ -88,10 +88,13 @@ impl Examples {
         }
     }
 
-    /// The records by position.
+    /// The records by position; a list that is all of a record stands for it.
     pub(super) fn rows(&self) -> Vec<Value> {
         let row = |record: &Value| match record {
-            Value::Object(members) => json!(members.values().collect::<Vec<_>>()),
+            Value::Object(members) => match members.values().collect::<Vec<_>>().as_slice() {
+                [only @ Value::Array(_)] => (*only).clone(),
+                values => json!(values),
+            },
             other => other.clone(),
         };
         self.records.iter().map(row).collect()

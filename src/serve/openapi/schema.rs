@@ -110,6 +110,12 @@ fn row(told: &Told<'_>) -> Value {
     let Some(columns) = &told.columns else {
         return json!({"type": "array", "items": {}});
     };
+    if let [only] = columns.as_slice()
+        && !only.dims.is_empty()
+    {
+        // A list that is all of a record stands for it.
+        return with_example(column(only), told.examples.rows().first());
+    }
     let items: Vec<Value> = columns.iter().map(column).collect();
     let mut schema = json!({
         "type": "array",
