@@ -16,7 +16,7 @@ mod replies;
 mod schema;
 mod server;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 pub mod told;
 
 use std::sync::OnceLock;
@@ -95,7 +95,7 @@ fn document(app: &App) -> Value {
                 other model servers are spoken on the same port. A missing number is `null`; the bare \
                 tokens `NaN` and `Infinity` are taken too. Header and body limits, authentication and \
                 model options are flags of `mlserve serve`.",
-            "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
+            "license": {"name": "MIT OR Apache-2.0"},
         },
         "servers": [{"url": "/", "description": "This server"}],
         // An empty requirement: a token is only asked for where the server was given one.

@@ -8,6 +8,7 @@ use std::fmt::Write;
 use crate::batch::columns::Form;
 use crate::serve::app::App;
 use crate::serve::openapi::told::{Column, Told, shown};
+use crate::serve::routes;
 
 /// Fields of a model that are listed.
 const MOST_ROWS: usize = 200;
@@ -44,8 +45,7 @@ pub(super) fn html(app: &App) -> String {
 <li><a href="redoc">Reference</a></li>
 <li><a href="openapi.json">openapi.json</a></li>
 <li><a href="models">models</a></li>
-<li><a href="metrics">metrics</a></li>
-</ul></nav>
+{metrics}</ul></nav>
 </header>
 <main>
 {cards}</main>
@@ -55,6 +55,10 @@ pub(super) fn html(app: &App) -> String {
 "#,
         version = env!("CARGO_PKG_VERSION"),
         runtime = text(app.runtime_version()),
+        metrics = match routes::find(&["metrics"]) {
+            Some(_) => "<li><a href=\"metrics\">metrics</a></li>\n",
+            None => "",
+        },
     )
 }
 
