@@ -204,10 +204,18 @@ fn oip_example(told: &Told<'_>) -> Option<Value> {
             "name": tensor.name,
             "shape": tensor.shape,
             "datatype": tensor.datatype,
-            "data": tensor.value,
+            "data": flat(&tensor.value),
         })
     });
     (!tensors.is_empty()).then(|| json!({"inputs": inputs.collect::<Vec<_>>()}))
+}
+
+/// The elements of nested lists, row-major; a scalar is one.
+fn flat(value: &Value) -> Vec<&Value> {
+    match value {
+        Value::Array(items) => items.iter().flat_map(flat).collect(),
+        element => vec![element],
+    }
 }
 
 fn add_tfs(paths: &mut Paths, models: &[Told<'_>]) {
