@@ -6,7 +6,8 @@
 
 The document is valid OpenAPI 3.1; every GET without a body is answered as it says; every example of a
 body is sent to its path and answered with 2xx, in JSON that fits the schema that the document has for
-it. One line for each request; exit status 1 where one differs. schemathesis asks many more questions:
+it. One line for each request; exit status 1 where one differs. schemathesis asks many more questions
+(it cannot write NDJSON, and says so):
 
     pip install schemathesis
     schemathesis run http://127.0.0.1:8080/openapi.json --max-examples 20 \\
