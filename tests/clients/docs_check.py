@@ -157,7 +157,10 @@ def docs(checks, browser):
         browser.run("document.querySelector('.opblock-post .opblock-summary-control').click()")
         browser.wait(f"!!({execute} || document.querySelector('.try-out__btn'))")
         browser.run(f"{execute} || document.querySelector('.try-out__btn').click()")
-        checks.that(f"{name}: it can be tried", browser.wait(f"!!{execute}"))
+        # The example is there a moment after the button.
+        filled = "document.querySelector('.body-param__text')?.value"
+        checks.that(f"{name}: it can be tried", browser.wait(f"{execute} && {filled}"))
+        time.sleep(0.5)
         browser.run(f"{execute}.click()")
         status = browser.wait(f"document.querySelector('{responses} tbody .response-col_status')?.textContent")
         shown = browser.run(f"document.querySelector('{responses} tbody .response-col_description')?.textContent") or ""
