@@ -153,7 +153,8 @@ fn check_size(plan: &Plan) -> Result<()> {
     .hint("mlserve inspect MODEL shows the shapes of the inputs"))
 }
 
-fn csv_header(plan: &Plan) -> String {
+/// The header of the plan's columns.
+pub(crate) fn csv_header(plan: &Plan) -> String {
     csv_line(plan.columns.iter().map(String::as_str))
 }
 
@@ -170,21 +171,23 @@ fn csv_line<'a>(cells: impl Iterator<Item = &'a str>) -> String {
 }
 
 /// One record of the example.
-struct Record<'p> {
-    facts: &'p Facts,
-    plan: &'p Plan,
-    record: usize,
+pub(crate) struct Record<'p> {
+    pub(crate) facts: &'p Facts,
+    pub(crate) plan: &'p Plan,
+    pub(crate) record: usize,
 }
 
 impl Record<'_> {
-    fn csv(&self) -> String {
+    /// Its line of CSV.
+    pub(crate) fn csv(&self) -> String {
         let cells: Vec<String> = (0..self.plan.columns.len())
             .map(|column| self.cell(column, true))
             .collect();
         csv_line(cells.iter().map(String::as_str))
     }
 
-    fn json(&self) -> String {
+    /// Its object in JSON.
+    pub(crate) fn json(&self) -> String {
         let member = |(column, name): (usize, &String)| {
             format!("{}: {}", json_text(name), self.cell(column, false))
         };
@@ -228,7 +231,12 @@ impl Record<'_> {
 }
 
 /// A nested list of made-up elements, counted by `element`.
-fn list(dtype: Dtype, dims: &[Option<usize>], record: usize, element: &mut usize) -> String {
+pub(crate) fn list(
+    dtype: Dtype,
+    dims: &[Option<usize>],
+    record: usize,
+    element: &mut usize,
+) -> String {
     let Some((size, below)) = dims.split_first() else {
         *element += 1;
         return json_value(dtype, record, *element - 1);

@@ -8,7 +8,7 @@
 //! may change; the JSON (`json.rs` lists its keys) is for programs and is stable.
 
 mod check;
-mod example;
+pub(crate) mod example;
 mod json;
 pub(crate) mod ports;
 mod shown;

@@ -13,7 +13,7 @@ use super::message::{Body, Head, Method, Refusal, Reply, Service};
 use super::problem::Problem;
 use super::registry::Registry;
 use super::routes::{self, Found, Route};
-use super::{cloud, info, mlflow, native, oip, tfs};
+use super::{cloud, info, mlflow, native, oip, openapi, page, tfs};
 
 use crate::batch::write::NonFinite;
 
@@ -26,6 +26,9 @@ pub struct App {
     pub timeout: Option<Duration>,
     /// Paths that the container is told to answer at.
     pub cloud: cloud::Paths,
+    /// What is told of it all; made when it is first asked for.
+    pub document: openapi::Document,
+    pub pages: page::Pages,
     is_stopping: AtomicBool,
 }
 
@@ -37,6 +40,8 @@ impl App {
             nan,
             timeout,
             cloud: cloud::Paths::default(),
+            document: openapi::Document::default(),
+            pages: page::Pages::default(),
             is_stopping: AtomicBool::new(false),
         }
     }
@@ -88,6 +93,8 @@ impl App {
             Route::Mlflow(route) => mlflow::answer(self, call, route, head, body),
             Route::Cloud(route) => cloud::answer(self, call, route, body),
             Route::Info(route) => info::answer(self, call, route),
+            Route::OpenApi(route) => openapi::answer(self, route, head),
+            Route::Page(route) => page::answer(self, route, head),
         }
     }
 

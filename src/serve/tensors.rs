@@ -22,7 +22,7 @@ use crate::model::tensor::{Tensor, Value};
 use super::call::Call;
 use super::hosted::Hosted;
 use super::problem::{Fault, Faults, Problem, Step};
-use super::records::{Place, Runs, check_refused};
+use super::records::{Place, Runs, check_refused, wish};
 
 /// Tensors for all inputs of a model, found to fit.
 pub struct Inputs<'h> {
@@ -161,7 +161,7 @@ impl<'h> Inputs<'h> {
         };
         let layout = match self.hosted.kept_layout(wanted) {
             Some(layout) => layout,
-            None => lay_out()?,
+            None => lay_out().map_err(wish)?,
         };
         let runs = Runs {
             hosted: self.hosted,

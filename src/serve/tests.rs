@@ -160,6 +160,10 @@ fn what_is_no_request_is_told_so() {
             "inputs.X: expected shape [?, 4], found [1, 3]",
         ),
         (
+            "{\"inputs\":[[1,2,3,4]],\"outputs\":\"Y\"}",
+            "outputs Y: the model has no such output",
+        ),
+        (
             "{\"inputs\":[1,[2]]}",
             "inputs.X: expected lists of float32 nested 2 deep, but it is not nested lists",
         ),

@@ -63,6 +63,14 @@ impl Field {
         }
     }
 
+    /// The output whose values it has as they are, by its place in the signature.
+    pub fn output(&self) -> Option<usize> {
+        match self.source {
+            Source::Output(output) | Source::Item(output, _) => Some(output),
+            Source::Argmax(..) | Source::Threshold { .. } => None,
+        }
+    }
+
     /// The first of the names `taken` that the field or one of its columns has.
     pub(super) fn clash(&self, taken: &[&str]) -> Option<String> {
         let columns = self.columns();

@@ -28,6 +28,7 @@ mod threads;
 #[cfg(test)]
 mod tests;
 
+use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -37,6 +38,21 @@ use budget::Budget;
 use clock::Clock;
 use listen::Listener;
 use stop::Stop;
+
+/// Whether a client, by its Accept-Encoding, likes gzip best.
+pub fn accepts_gzip(value: Option<&str>) -> bool {
+    coding::Coding::accepted(value) == Some(coding::Coding::Gzip)
+}
+
+/// What is packed in gzip.
+///
+/// # Errors
+/// [`io::ErrorKind::InvalidData`] and its like for what is no gzip.
+pub fn unpacked(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut plain = Vec::with_capacity(bytes.len().saturating_mul(4));
+    coding::Decoded::new(bytes, Some(coding::Coding::Gzip)).read_to_end(&mut plain)?;
+    Ok(plain)
+}
 
 /// What a client may cost.
 #[derive(Debug, Clone)]

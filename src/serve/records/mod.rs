@@ -387,7 +387,7 @@ pub fn check_refused(parts: &[Part], place: &Place) -> Result<(), Problem> {
 }
 
 /// A wish that fits no output is the request's fault.
-fn wish(error: Error) -> Problem {
+pub fn wish(error: Error) -> Problem {
     match &error {
         Error::Usage(report) => {
             let message = report.message.trim_start_matches("--").to_owned();
