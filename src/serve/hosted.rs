@@ -1,7 +1,7 @@
 //! One model as it is served: loaded, named, and with the plans and layouts that requests share.
 
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use crate::batch::columns::{Layout, Wanted};
@@ -16,6 +16,7 @@ use crate::model::signature::Signature;
 use crate::model::trees::Choice;
 use crate::model::{Model, onnx};
 
+use super::metrics::series::Series;
 use super::problem::Problem;
 use super::records::planned::Planned;
 
@@ -46,6 +47,8 @@ pub struct Hosted {
     pub load: Duration,
     /// What `inspect --json` says of it, with its name and version, and without its path.
     pub description: String,
+    /// Where its requests are counted, once the metrics know it.
+    pub series: OnceLock<Series>,
     /// For records without names; an error where no record alone can feed the model.
     expected: std::result::Result<Arc<Planned>, String>,
     plans: RwLock<Vec<Arc<Planned>>>,
@@ -83,6 +86,7 @@ impl Hosted {
             hosting: hosting.clone(),
             load: Duration::ZERO,
             description: inspect::description(&model.facts, model.evaluated(), (name, version))?,
+            series: OnceLock::new(),
             expected,
             plans: RwLock::default(),
             layouts: RwLock::default(),

@@ -6,11 +6,16 @@
 //! ```
 
 pub mod app;
+pub mod auth;
 pub mod call;
+pub mod cors;
 pub mod hosted;
 pub mod info;
+pub mod log;
 pub mod message;
+pub mod metrics;
 pub mod native;
+pub mod observed;
 pub mod options;
 pub mod problem;
 pub mod query;
@@ -35,7 +40,7 @@ use registry::Registry;
 /// Whatever keeps it from starting.
 pub fn run(args: &ServeArgs) -> Result<()> {
     let options = Options::new(args)?;
-    let app = App::new(load(&options)?, options.nan, options.timeout);
+    let app = App::new(load(&options)?, options.nan, options.timeout).operated(options.operation);
     let _ = app;
     Ok(())
 }

@@ -6,11 +6,14 @@ use std::time::Duration;
 use crate::batch::columns::Wanted;
 use crate::batch::plan::{Keep, Rules};
 use crate::batch::write::NonFinite;
-use crate::cli::{NanName, ServeArgs};
+use crate::cli::{LogName, NanName, ServeArgs};
 use crate::error::{Error, Result};
 use crate::flags;
 
+use super::auth::Auth;
+use super::cors::Cors;
 use super::hosted::Hosting;
+use super::log::{Form, Log};
 
 /// A run of `serve`, ready to start.
 pub struct Options {
@@ -22,7 +25,16 @@ pub struct Options {
     pub nan: NonFinite,
     /// How long a request may take.
     pub timeout: Option<Duration>,
+    pub operation: Operation,
     pub quiet: bool,
+}
+
+/// Who may ask, and where requests are told of.
+#[derive(Default)]
+pub struct Operation {
+    pub auth: Auth,
+    pub cors: Cors,
+    pub log: Log,
 }
 
 /// Where SageMaker mounts the model of a container.
@@ -62,9 +74,25 @@ impl Options {
                 NanName::Token => NonFinite::Token,
             },
             timeout: (seconds > 0).then_some(Duration::from_secs(seconds)),
+            operation: operation(args)?,
             quiet: args.address.quiet,
         })
     }
+}
+
+fn operation(args: &ServeArgs) -> Result<Operation> {
+    let typed = &args.operation;
+    // A log that is asked for by name is written whatever --quiet says.
+    let form = match (typed.log, args.address.quiet) {
+        (Some(LogName::None), _) | (None, true) => None,
+        (Some(LogName::Json), _) => Some(Form::Json),
+        (Some(LogName::Text), _) | (None, false) => Some(Form::Text),
+    };
+    Ok(Operation {
+        auth: Auth::new(typed.token_file.as_deref())?,
+        cors: Cors::new(&typed.cors)?,
+        log: form.map_or(Ok(Log::default()), Log::new)?,
+    })
 }
 
 fn rules(args: &ServeArgs) -> Result<Rules> {

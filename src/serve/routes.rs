@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::message::{Method, Reply};
 use super::problem::Problem;
-use super::{info, native, query};
+use super::{info, metrics, native, query};
 
 /// What a path means to a dialect.
 #[derive(Debug)]
@@ -35,6 +35,7 @@ impl<R> Found<R> {
 pub enum Route<'p> {
     Native(native::Route<'p>),
     Info(info::Route<'p>),
+    Metrics(metrics::Route),
 }
 
 /// Segments of a path at most: no route has more.
@@ -63,6 +64,7 @@ pub fn segments(path: &str) -> Option<Vec<Cow<'_, str>>> {
 pub fn find<'p>(segments: &[&'p str]) -> Option<Found<Route<'p>>> {
     None.or_else(|| native::find(segments).map(|found| found.map(Route::Native)))
         .or_else(|| info::find(segments).map(|found| found.map(Route::Info)))
+        .or_else(|| metrics::find(segments).map(|found| found.map(Route::Metrics)))
 }
 
 /// A problem in the shape of the dialect that `path` belongs to.

@@ -62,7 +62,7 @@ const LAYERS: [(&str, &[&str]); 11] = [
 ];
 
 /// The files or folders that may name an outside crate.
-const CRATES: [(&str, &[&str]); 18] = [
+const CRATES: [(&str, &[&str]); 20] = [
     ("arrow_array", &["predict/columnar/"]),
     ("arrow_buffer", &["predict/columnar/"]),
     ("arrow_cast", &["predict/columnar/"]),
@@ -95,6 +95,8 @@ const CRATES: [(&str, &[&str]); 18] = [
     ),
     ("lz4_flex", &["predict/columnar/ipc_columns.rs"]),
     ("encoding_rs", &["predict/text/encoding.rs"]),
+    ("prometheus", &["serve/metrics/"]),
+    ("subtle", &["serve/auth.rs"]),
 ];
 
 #[test]
