@@ -8,10 +8,10 @@
 //! may change; the JSON (`json.rs` lists its keys) is for programs and is stable.
 
 mod check;
-mod example;
+pub(crate) mod example;
 mod json;
 pub(crate) mod ports;
-mod shown;
+pub(crate) mod shown;
 mod table;
 mod text;
 

@@ -7,11 +7,12 @@
 use std::fs::File;
 use std::io::Read;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use subtle::{Choice, ConstantTimeEq};
 
 use crate::error::{Error, Result};
+use crate::inspect::example::shell_quoted;
 
 use super::message::Head;
 use super::problem::Problem;
@@ -25,6 +26,8 @@ const MOST_BYTES: u64 = 1 << 20;
 #[derive(Default)]
 pub struct Auth {
     tokens: Vec<String>,
+    /// Where they are from; the environment's [`VARIABLE`], where they are from no file.
+    file: Option<PathBuf>,
 }
 
 /// Whether `path` tells whether the server is well; only as it is written here, so that no other
@@ -56,7 +59,10 @@ impl Auth {
                     let error = Error::io("", &source);
                     Error::usage(format!("{name}: {error}"))
                 })?;
-                Auth::of(&name, &text)
+                Ok(Auth {
+                    file: Some(file.to_owned()),
+                    ..Auth::of(&name, &text)?
+                })
             }
             (None, Some(text)) => Auth::of(VARIABLE, text.to_str().unwrap_or("\0")),
             (None, None) => Ok(Auth::default()),
@@ -79,7 +85,7 @@ impl Auth {
             tokens.push(token.to_owned());
         }
         match tokens.is_empty() {
-            false => Ok(Auth { tokens }),
+            false => Ok(Auth { tokens, file: None }),
             true => Err(Error::usage(format!("{name}: there is no token in it"))
                 .hint("openssl rand -hex 32 makes one; without tokens everybody may ask")),
         }
@@ -118,6 +124,18 @@ impl Auth {
             found | token.as_bytes().ct_eq(given.as_bytes())
         });
         compared.into()
+    }
+
+    /// What a shell on this machine puts for a token, without showing it.
+    pub fn in_shell(&self) -> Option<String> {
+        match &self.file {
+            _ if self.is_open() => None,
+            None => Some(format!("${VARIABLE}")),
+            Some(file) => {
+                let file = shell_quoted(&file.display().to_string());
+                Some(format!("$(grep -m 1 . {file})"))
+            }
+        }
     }
 
     /// What to say at the start where other machines can ask without a token.

@@ -7,6 +7,7 @@
 
 pub mod app;
 pub mod auth;
+pub mod banner;
 pub mod call;
 pub mod cors;
 pub mod hosted;
