@@ -54,7 +54,7 @@ impl App {
             cors: Cors::default(),
             is_stopping: AtomicBool::new(false),
         };
-        app.metrics.say_versions(app.runtime_version());
+        app.metrics.say_runtime(app.runtime_version());
         app
     }
 

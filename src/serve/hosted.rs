@@ -48,7 +48,7 @@ pub struct Hosted {
     /// What `inspect --json` says of it, with its name and version, and without its path.
     pub description: String,
     /// Where its requests are counted, once the metrics know it.
-    pub series: OnceLock<Series>,
+    pub series: OnceLock<Arc<Series>>,
     /// For records without names; an error where no record alone can feed the model.
     expected: std::result::Result<Arc<Planned>, String>,
     plans: RwLock<Vec<Arc<Planned>>>,

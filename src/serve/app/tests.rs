@@ -174,7 +174,7 @@ fn a_stream_is_told_of_when_it_is_over() {
             line.and_then(|line| line.rsplit(' ').next()?.parse().ok())
                 .unwrap_or(0)
         };
-        let requests = count("mlserve_requests_total{model=\"\",route=\"/predict\"");
+        let requests = count("mlserve_requests_total{model=\"\",version=\"\",route=\"/predict\"");
         let broken = count("mlserve_rejected_total{reason=\"broke_off\"}");
         // The request for the metrics is in flight itself.
         (requests, broken, count("mlserve_requests_in_flight ") - 1)

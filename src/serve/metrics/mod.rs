@@ -4,14 +4,15 @@
 //! that is not here) never makes a series. Knows no socket: whoever has connections counts them in
 //! [`Gauges`].
 
+mod page;
 mod process;
 pub mod series;
+mod sharded;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-use prometheus::{Encoder, IntCounter, IntGauge, TextEncoder};
 
 use super::app::App;
 use super::call::Call;
@@ -19,8 +20,9 @@ use super::hosted::Hosted;
 use super::message::{Method, Reply};
 use super::problem::Problem;
 use super::routes::Found;
-use process::Process;
-use series::{Families, Series};
+use page::Page;
+use series::Series;
+use sharded::Sharded;
 
 /// The only route here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +37,7 @@ pub fn find(segments: &[&str]) -> Option<Found<Route>> {
 /// Answers with all metrics.
 ///
 /// # Errors
-/// 500 where they cannot be written, which no value does.
+/// 500 where they cannot be written, which no value makes so.
 pub fn answer<'s>(app: &App) -> Result<Reply<'s>, Problem> {
     let text = app
         .metrics
@@ -60,42 +62,40 @@ pub struct Gauges {
 /// All that is counted and measured.
 pub struct Metrics {
     pub gauges: Gauges,
-    families: Arc<Families>,
     /// The series of requests that are about no model.
     none: Series,
-    in_flight: IntGauge,
-    connections: IntGauge,
-    accepted: IntCounter,
-    process: Process,
-    /// Held while values are brought up to date.
-    scrape: Mutex<()>,
+    /// Those of each model that is served, or was.
+    models: Mutex<Vec<Arc<Series>>>,
+    /// One cell: requests that are worked on.
+    in_flight: Sharded,
+    /// What was not answered as asked, by reason: words of this program.
+    rejected: Mutex<BTreeMap<&'static str, u64>>,
+    runtime: OnceLock<String>,
+    /// When the process started, in seconds since 1970; it has done nothing before.
+    started_s: f64,
 }
 
 /// One request that is worked on; it counts until it is dropped.
-pub struct InFlight<'m>(&'m IntGauge);
+pub struct InFlight<'m>(&'m Sharded);
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        self.0.dec();
+        // Adding -1, if need be to another thread's copy.
+        self.0.add(0, 1_u64.wrapping_neg());
     }
 }
 
 impl Default for Metrics {
     fn default() -> Metrics {
-        let families = Arc::new(Families::default());
         let started = SystemTime::now().duration_since(UNIX_EPOCH);
         Metrics {
             gauges: Gauges::default(),
-            none: Series::new(&families, "", ""),
-            in_flight: families.gauge("mlserve_requests_in_flight", "Requests that are worked on"),
-            connections: families.gauge("mlserve_connections", "Connections that are open"),
-            accepted: families.counter(
-                "mlserve_connections_total",
-                "Connections that were accepted",
-            ),
-            process: Process::new(&families, started.unwrap_or_default().as_secs_f64()),
-            families,
-            scrape: Mutex::default(),
+            none: Series::new("", ""),
+            models: Mutex::default(),
+            in_flight: Sharded::new(1),
+            rejected: Mutex::default(),
+            runtime: OnceLock::new(),
+            started_s: started.unwrap_or_default().as_secs_f64(),
         }
     }
 }
@@ -103,14 +103,25 @@ impl Default for Metrics {
 impl Metrics {
     /// Counts a request as worked on.
     pub fn enter(&self) -> InFlight<'_> {
-        self.in_flight.inc();
+        self.in_flight.add(0, 1);
         InFlight(&self.in_flight)
     }
 
-    /// The series of a model, which are looked up once and then stay with it.
+    /// The series of a model, which are looked up once and then stay with it; a model that is loaded
+    /// again goes on with those it had.
     pub fn adopt<'h>(&self, hosted: &'h Hosted) -> &'h Series {
-        let new = || Series::new(&self.families, &hosted.name, &hosted.version);
-        hosted.series.get_or_init(new)
+        hosted.series.get_or_init(|| {
+            let mut models = locked(&self.models);
+            let is_it = |series: &&Arc<Series>| {
+                series.model == hosted.name && series.version == hosted.version
+            };
+            if let Some(series) = models.iter().find(is_it) {
+                return Arc::clone(series);
+            }
+            let series = Arc::new(Series::new(&hosted.name, &hosted.version));
+            models.push(Arc::clone(&series));
+            series
+        })
     }
 
     /// Counts a request that was answered with `status` after `total`.
@@ -137,32 +148,70 @@ impl Metrics {
     }
 
     fn reject(&self, reason: &'static str) {
-        self.families.rejected.with_label_values(&[reason]).inc();
+        *locked(&self.rejected).entry(reason).or_default() += 1;
     }
 
-    /// Says which program and ONNX Runtime these are.
-    pub fn say_versions(&self, runtime: &str) {
-        let labels = [env!("CARGO_PKG_VERSION"), runtime];
-        self.families.build.with_label_values(&labels).set(1);
+    /// Says which ONNX Runtime this is.
+    pub fn say_runtime(&self, version: &str) {
+        self.runtime.get_or_init(|| version.to_owned());
     }
 
-    /// Everything as Prometheus text (0.0.4).
-    ///
-    /// # Errors
-    /// What the encoder refuses.
+    /// Everything as Prometheus text.
     fn text(&self) -> prometheus::Result<Vec<u8>> {
-        let guard = self.scrape.lock().unwrap_or_else(PoisonError::into_inner);
-        self.connections
-            .set(self.gauges.connections.load(Ordering::Relaxed));
-        let accepted = self.gauges.accepted.load(Ordering::Relaxed);
-        self.accepted
-            .inc_by(accepted.saturating_sub(self.accepted.get()));
-        self.process.measure();
-        drop(guard);
-        let mut out = Vec::new();
-        TextEncoder::new().encode(&self.families.registry.gather(), &mut out)?;
-        Ok(out)
+        let mut page = Page::default();
+        self.none.append(&mut page);
+        let models = locked(&self.models).clone();
+        models.iter().for_each(|series| series.append(&mut page));
+        for (reason, count) in locked(&self.rejected).iter() {
+            page.counter(
+                "mlserve_rejected_total",
+                "Requests that were not answered as asked, by reason",
+                &[("reason", reason)],
+                *count as f64,
+            );
+        }
+        self.of_server(&mut page);
+        process::append(&mut page, self.started_s);
+        page.text()
     }
+
+    /// What the server is and does at this moment.
+    fn of_server(&self, page: &mut Page) {
+        // Below zero for a moment where one is counted between two copies.
+        let in_flight = (self.in_flight.total(0) as i64).max(0);
+        let connections = self.gauges.connections.load(Ordering::Relaxed);
+        for (name, help, value) in [
+            (
+                "mlserve_requests_in_flight",
+                "Requests that are worked on",
+                in_flight,
+            ),
+            (
+                "mlserve_connections",
+                "Connections that are open",
+                connections,
+            ),
+        ] {
+            page.gauge(name, help, &[], value as f64);
+        }
+        page.counter(
+            "mlserve_connections_total",
+            "Connections that were accepted",
+            &[],
+            self.gauges.accepted.load(Ordering::Relaxed) as f64,
+        );
+        let runtime = self.runtime.get().map_or("", String::as_str);
+        page.gauge(
+            "mlserve_build_info",
+            "Versions of mlserve and ONNX Runtime",
+            &[("version", env!("CARGO_PKG_VERSION")), ("runtime", runtime)],
+            1.0,
+        );
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -4,69 +4,45 @@
 
 use std::fs;
 
-use prometheus::{Counter, Gauge, IntGauge};
-
-use super::series::Families;
+use super::page::Page;
 
 /// Ticks in a second of `/proc/PID/stat`: what the kernel shows is in units of 1/100 s whatever its own
 /// clock does (`USER_HZ`), on every architecture that ONNX Runtime runs on.
 const TICKS_PER_S: f64 = 100.0;
 
-/// The metrics of the process, by the names that all Prometheus clients give them.
-pub(super) struct Process {
-    cpu: Counter,
-    resident: IntGauge,
-    virtual_memory: IntGauge,
-    open_fds: IntGauge,
-    max_fds: IntGauge,
-    threads: IntGauge,
-    /// Kept for its registration: it never changes.
-    _started: Gauge,
-}
-
-impl Process {
-    /// A process that started at `started_s`, in seconds since 1970.
-    pub(super) fn new(families: &Families, started_s: f64) -> Process {
-        let started = families.float_gauge(
-            "process_start_time_seconds",
-            "Start time since the epoch in seconds",
-        );
-        started.set(started_s);
-        Process {
-            cpu: families.float_counter(
-                "process_cpu_seconds_total",
-                "User and system time in seconds",
-            ),
-            resident: families.gauge("process_resident_memory_bytes", "Resident memory in bytes"),
-            virtual_memory: families
-                .gauge("process_virtual_memory_bytes", "Virtual memory in bytes"),
-            open_fds: families.gauge("process_open_fds", "Open file descriptors"),
-            max_fds: families.gauge("process_max_fds", "Most open file descriptors"),
-            threads: families.gauge("process_threads", "Threads of the process"),
-            _started: started,
+/// Appends the metrics of the process, by the names that all Prometheus clients give them; it started
+/// at `started_s`, in seconds since 1970.
+pub(super) fn append(page: &mut Page, started_s: f64) {
+    let read = |name: &str| fs::read_to_string(format!("/proc/self/{name}")).unwrap_or_default();
+    let status = read("status");
+    let number = |name| status_number(&status, name);
+    let resident = number("VmRSS").map(from_kib);
+    let reserved = number("VmSize").map(from_kib);
+    for (name, help, value) in [
+        (
+            "resident_memory_bytes",
+            "Resident memory in bytes",
+            resident,
+        ),
+        ("virtual_memory_bytes", "Virtual memory in bytes", reserved),
+        ("threads", "Threads of the process", number("Threads")),
+        ("open_fds", "Open file descriptors", open_fds()),
+        (
+            "max_fds",
+            "Most open file descriptors",
+            most_fds(&read("limits")),
+        ),
+    ] {
+        if let Some(value) = value {
+            page.gauge(&format!("process_{name}"), help, &[], value as f64);
         }
     }
-
-    /// Brings all of them up to date; by one thread at a time.
-    pub(super) fn measure(&self) {
-        let read = |name: &str| fs::read_to_string(format!("/proc/self/{name}")).ok();
-        let set = |gauge: &IntGauge, value: Option<i64>| gauge.set(value.unwrap_or_default());
-        let status = read("status").unwrap_or_default();
-        set(
-            &self.resident,
-            status_number(&status, "VmRSS").map(from_kib),
-        );
-        set(
-            &self.virtual_memory,
-            status_number(&status, "VmSize").map(from_kib),
-        );
-        set(&self.threads, status_number(&status, "Threads"));
-        set(&self.open_fds, open_fds());
-        set(&self.max_fds, read("limits").as_deref().and_then(most_fds));
-        if let Some(seconds) = read("stat").as_deref().and_then(cpu_s) {
-            self.cpu.inc_by((seconds - self.cpu.get()).max(0.0));
-        }
+    if let Some(seconds) = cpu_s(&read("stat")) {
+        let help = "User and system time in seconds";
+        page.counter("process_cpu_seconds_total", help, &[], seconds);
     }
+    let help = "Start time since the epoch in seconds";
+    page.gauge("process_start_time_seconds", help, &[], started_s);
 }
 
 fn from_kib(number: i64) -> i64 {

@@ -1,185 +1,75 @@
-//! The metrics by name, and for each model the handles on its own, so that a request looks nothing up.
+//! What is counted of one model, or of the requests that are about none.
 //!
-//! Counting a request takes atomic additions and no lock.
+//! Counting takes no lock, looks nothing up but a route among the few that were asked, and adds to
+//! cells that no other thread adds to at the same time.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::Duration;
-
-use prometheus::core::Collector;
-use prometheus::{
-    Counter, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Opts, Registry,
-};
 
 use crate::serve::call::Call;
 use crate::serve::message::Method;
 
-/// Bounds of the time that a request takes, in seconds.
-const REQUEST_S: [f64; 18] = [
-    0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
-    5.0, 10.0, 30.0, 60.0,
+use super::page::{Labels, Page};
+use super::sharded::{Held, Histogram, Sharded};
+
+const NS_PER_S: f64 = 1e9;
+/// Bounds of the time that a request takes, in nanoseconds.
+const REQUEST_NS: [u64; 18] = [
+    100_000,
+    250_000,
+    500_000,
+    1_000_000,
+    2_500_000,
+    5_000_000,
+    10_000_000,
+    25_000_000,
+    50_000_000,
+    100_000_000,
+    250_000_000,
+    500_000_000,
+    1_000_000_000,
+    2_500_000_000,
+    5_000_000_000,
+    10_000_000_000,
+    30_000_000_000,
+    60_000_000_000,
 ];
-/// Bounds of the time that a run of a model takes or waits, in seconds.
-const RUN_S: [f64; 18] = [
-    0.000_01, 0.000_025, 0.000_05, 0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
-    0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
+/// Bounds of the time that a run of a model takes or waits, in nanoseconds.
+const RUN_NS: [u64; 18] = [
+    10_000,
+    25_000,
+    50_000,
+    100_000,
+    250_000,
+    500_000,
+    1_000_000,
+    2_500_000,
+    5_000_000,
+    10_000_000,
+    25_000_000,
+    50_000_000,
+    100_000_000,
+    250_000_000,
+    500_000_000,
+    1_000_000_000,
+    2_500_000_000,
+    10_000_000_000,
 ];
 /// Bounds of the records of a run.
-const RECORDS: [f64; 14] = [
-    1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 4096.0, 16384.0, 65536.0,
+const RECORDS: [u64; 14] = [
+    1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096, 16384, 65536,
 ];
-/// Triton's words for why an inference failed.
+/// Triton's words for why an inference failed; their counts stand in the cells from 0 on.
 const FAILURES: [&str; 4] = ["REJECTED", "CANCELED", "BACKEND", "OTHER"];
-
-const MODEL: &[&str] = &["model", "version"];
-
-/// What cannot fail: names and labels are literals, each registered once, as the tests show.
-#[expect(
-    clippy::expect_used,
-    reason = "only a wrong literal can fail, and then every start and every test does"
-)]
-fn known<T>(made: prometheus::Result<T>) -> T {
-    made.expect("names and labels of metrics are valid and unique")
-}
-
-/// All metrics that have labels, and the registry of these and the others.
-pub struct Families {
-    pub(super) registry: Registry,
-    pub(super) rejected: IntCounterVec,
-    pub(super) build: IntGaugeVec,
-    requests: IntCounterVec,
-    duration: HistogramVec,
-    inference: HistogramVec,
-    queue: HistogramVec,
-    batch: HistogramVec,
-    records: IntCounterVec,
-    triton: Triton<IntCounterVec>,
-}
-
-/// Triton's counters of a model, by which dashboards and load generators know them.
-struct Triton<C> {
-    success: C,
-    failure: C,
-    count: C,
-    exec_count: C,
-    request_us: C,
-    queue_us: C,
-    input_us: C,
-    infer_us: C,
-    output_us: C,
-}
-
-impl Default for Families {
-    fn default() -> Families {
-        let registry = Registry::new();
-        let counters = |name: &str, help: &str, labels: &[&str]| {
-            registered(&registry, IntCounterVec::new(Opts::new(name, help), labels))
-        };
-        let histograms = |name: &str, help: &str, labels: &[&str], bounds: &[f64]| {
-            let options = HistogramOpts::new(name, help).buckets(bounds.to_vec());
-            registered(&registry, HistogramVec::new(options, labels))
-        };
-        let triton =
-            |name: &str, help: &str| counters(&format!("nv_inference_{name}"), help, MODEL);
-        Families {
-            requests: counters(
-                "mlserve_requests_total",
-                "Requests that were answered",
-                &["model", "version", "route", "status"],
-            ),
-            duration: histograms(
-                "mlserve_request_duration_seconds",
-                "Time from a request's head to its answer",
-                &["model", "version", "route"],
-                &REQUEST_S,
-            ),
-            inference: histograms(
-                "mlserve_inference_duration_seconds",
-                "Time of one run of the model",
-                MODEL,
-                &RUN_S,
-            ),
-            queue: histograms(
-                "mlserve_queue_duration_seconds",
-                "Time that a request waited for the model",
-                MODEL,
-                &RUN_S,
-            ),
-            batch: histograms(
-                "mlserve_batch_records",
-                "Records of one run of the model",
-                MODEL,
-                &RECORDS,
-            ),
-            records: counters("mlserve_records_total", "Records that were scored", MODEL),
-            rejected: counters(
-                "mlserve_rejected_total",
-                "Requests that were not answered as asked, by reason",
-                &["reason"],
-            ),
-            build: registered(
-                &registry,
-                IntGaugeVec::new(
-                    Opts::new("mlserve_build_info", "Versions of mlserve and ONNX Runtime"),
-                    &["version", "runtime"],
-                ),
-            ),
-            triton: Triton {
-                success: triton("request_success", "Inference requests that succeeded"),
-                failure: counters(
-                    "nv_inference_request_failure",
-                    "Inference requests that failed, by Triton's reasons",
-                    &["model", "version", "reason"],
-                ),
-                count: triton("count", "Inferences, each record counts"),
-                exec_count: triton("exec_count", "Runs of the model"),
-                request_us: triton("request_duration_us", "Time of inference requests"),
-                queue_us: triton("queue_duration_us", "Time of waiting for the model"),
-                input_us: triton("compute_input_duration_us", "Time before the first run"),
-                infer_us: triton("compute_infer_duration_us", "Time inside the model"),
-                output_us: triton("compute_output_duration_us", "Time after the last run"),
-            },
-            registry,
-        }
-    }
-}
-
-fn registered<C: Collector + Clone + 'static>(
-    registry: &Registry,
-    made: prometheus::Result<C>,
-) -> C {
-    let collector = known(made);
-    known(registry.register(Box::new(collector.clone())));
-    collector
-}
-
-impl Families {
-    /// A gauge of whole numbers without labels.
-    pub(super) fn gauge(&self, name: &str, help: &str) -> IntGauge {
-        registered(&self.registry, IntGauge::new(name, help))
-    }
-
-    /// A gauge without labels.
-    pub(super) fn float_gauge(&self, name: &str, help: &str) -> Gauge {
-        registered(&self.registry, Gauge::new(name, help))
-    }
-
-    /// A counter without labels.
-    pub(super) fn counter(&self, name: &str, help: &str) -> IntCounter {
-        registered(&self.registry, IntCounter::new(name, help))
-    }
-
-    /// A counter of fractions without labels.
-    pub(super) fn float_counter(&self, name: &str, help: &str) -> Counter {
-        registered(&self.registry, Counter::new(name, help))
-    }
-}
+/// The cells of the times of requests that succeeded, in nanoseconds.
+const REQUEST: usize = FAILURES.len();
+const INPUT: usize = REQUEST + 1;
+const OUTPUT: usize = REQUEST + 2;
 
 /// The metrics of one model, or of the requests that are about none.
 pub struct Series {
-    families: Arc<Families>,
-    model: String,
-    version: String,
+    pub(super) model: String,
+    pub(super) version: String,
     /// By route and status.
     answers: Answers,
     runs: Option<Runs>,
@@ -188,11 +78,10 @@ pub struct Series {
 /// What only a model has.
 struct Runs {
     inference: Histogram,
-    queue: Histogram,
     batch: Histogram,
-    records: IntCounter,
-    failures: [IntCounter; FAILURES.len()],
-    triton: Triton<IntCounter>,
+    /// One for each request that succeeded.
+    queue: Histogram,
+    cells: Sharded,
 }
 
 /// A list that only grows, by as many entries as there are routes and statuses: readers take no lock.
@@ -202,63 +91,58 @@ struct Answers(OnceLock<Box<Answer>>);
 struct Answer {
     route: &'static str,
     status: u16,
-    requests: IntCounter,
     duration: Histogram,
     next: Answers,
 }
 
+impl Answers {
+    fn iter(&self) -> impl Iterator<Item = &Answer> {
+        let first = self.0.get().map(Box::as_ref);
+        std::iter::successors(first, |answer| answer.next.0.get().map(Box::as_ref))
+    }
+}
+
 impl Series {
     /// The series of a model; without a name those of requests that are about none.
-    pub(super) fn new(families: &Arc<Families>, model: &str, version: &str) -> Series {
-        let labels = [model, version];
+    pub(super) fn new(model: &str, version: &str) -> Series {
         Series {
-            runs: (!model.is_empty()).then(|| Runs::new(families, labels)),
-            families: Arc::clone(families),
             model: model.to_owned(),
             version: version.to_owned(),
             answers: Answers::default(),
+            runs: (!model.is_empty()).then(|| Runs {
+                inference: Histogram::new(&RUN_NS),
+                batch: Histogram::new(&RECORDS),
+                queue: Histogram::new(&RUN_NS),
+                cells: Sharded::new(OUTPUT + 1),
+            }),
         }
     }
 
     /// Counts an answer.
     pub(super) fn answered(&self, route: &'static str, status: u16, total: Duration) {
+        let new = || Answer {
+            route,
+            status,
+            duration: Histogram::new(&REQUEST_NS),
+            next: Answers::default(),
+        };
         let mut answers = &self.answers;
         loop {
-            let answer = answers
-                .0
-                .get_or_init(|| Box::new(self.answer(route, status)));
+            let answer = answers.0.get_or_init(|| Box::new(new()));
             if answer.status == status && answer.route == route {
-                answer.requests.inc();
-                answer.duration.observe(total.as_secs_f64());
+                answer.duration.observe(nanos(total));
                 return;
             }
             answers = &answer.next;
         }
     }
 
-    fn answer(&self, route: &'static str, status: u16) -> Answer {
-        let (model, version) = (self.model.as_str(), self.version.as_str());
-        let labels = [model, version, route];
-        let status_text = status.to_string();
-        let requests = [model, version, route, &status_text];
-        Answer {
-            route,
-            status,
-            requests: self.families.requests.with_label_values(&requests),
-            duration: self.families.duration.with_label_values(&labels),
-            next: Answers::default(),
-        }
-    }
-
     /// Counts one run of the model.
     pub fn ran(&self, took: Duration, records: usize) {
-        let Some(runs) = &self.runs else { return };
-        runs.inference.observe(took.as_secs_f64());
-        runs.batch.observe(records as f64);
-        runs.records.inc_by(records as u64);
-        runs.triton.count.inc_by(records as u64);
-        runs.triton.exec_count.inc();
-        runs.triton.infer_us.inc_by(micros(took));
+        if let Some(runs) = &self.runs {
+            runs.inference.observe(nanos(took));
+            runs.batch.observe(records as u64);
+        }
     }
 
     /// Counts an inference request; what is asked about a model is none.
@@ -267,58 +151,156 @@ impl Series {
         let has_run = call.batches > 0;
         if status >= 400 {
             if has_run || method == Method::Post {
-                let [rejected, canceled, backend, other] = &runs.failures;
-                let failures = match status {
-                    429 | 503 | 504 => rejected,
-                    408 | 499 => canceled,
-                    500.. => backend,
-                    _ => other,
-                };
-                failures.inc();
+                runs.cells.add(failure(status), 1);
             }
             return;
         }
-        if !has_run {
-            return;
+        if has_run {
+            let (before, after) = call.around(total);
+            runs.queue.observe(nanos(call.queued));
+            runs.cells.add(REQUEST, nanos(total));
+            runs.cells.add(INPUT, nanos(before));
+            runs.cells.add(OUTPUT, nanos(after));
         }
-        runs.queue.observe(call.queued.as_secs_f64());
-        let triton = &runs.triton;
-        triton.success.inc();
-        triton.request_us.inc_by(micros(total));
-        triton.queue_us.inc_by(micros(call.queued));
-        let (before, after) = call.around(total);
-        triton.input_us.inc_by(micros(before));
-        triton.output_us.inc_by(micros(after));
+    }
+
+    /// Tells of everything.
+    pub(super) fn append(&self, page: &mut Page) {
+        let of = [("model", self.model.as_str()), ("version", &self.version)];
+        let mut by_route: Vec<(&str, Held)> = Vec::new();
+        for answer in self.answers.iter() {
+            let held = answer.duration.held();
+            let status = answer.status.to_string();
+            let [model, version] = of;
+            page.counter(
+                "mlserve_requests_total",
+                "Requests that were answered",
+                &[model, version, ("route", answer.route), ("status", &status)],
+                held.count() as f64,
+            );
+            match by_route
+                .iter_mut()
+                .find(|(route, _)| *route == answer.route)
+            {
+                Some((_, all)) => all.merge(&held),
+                None => by_route.push((answer.route, held)),
+            }
+        }
+        for (route, held) in by_route {
+            let [model, version] = of;
+            page.histogram(
+                (
+                    "mlserve_request_duration_seconds",
+                    "Time from a request's head to its answer",
+                ),
+                &[model, version, ("route", route)],
+                (&REQUEST_NS, NS_PER_S),
+                &held,
+            );
+        }
+        if let Some(runs) = &self.runs {
+            runs.append(page, &of);
+        }
     }
 }
 
-fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+/// The cell that counts failures with this status: Triton refuses what waited too long.
+fn failure(status: u16) -> usize {
+    match status {
+        429 | 503 | 504 => 0,
+        408 | 499 => 1,
+        500.. => 2,
+        _ => 3,
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl Runs {
-    fn new(families: &Families, labels: [&str; 2]) -> Runs {
-        let [model, version] = labels;
-        let triton = &families.triton;
-        let of = |counters: &IntCounterVec| counters.with_label_values(&labels);
-        let failure = |reason| triton.failure.with_label_values(&[model, version, reason]);
-        Runs {
-            inference: families.inference.with_label_values(&labels),
-            queue: families.queue.with_label_values(&labels),
-            batch: families.batch.with_label_values(&labels),
-            records: of(&families.records),
-            failures: FAILURES.map(failure),
-            triton: Triton {
-                success: of(&triton.success),
-                failure: failure("OTHER"),
-                count: of(&triton.count),
-                exec_count: of(&triton.exec_count),
-                request_us: of(&triton.request_us),
-                queue_us: of(&triton.queue_us),
-                input_us: of(&triton.input_us),
-                infer_us: of(&triton.infer_us),
-                output_us: of(&triton.output_us),
-            },
+    fn append(&self, page: &mut Page, of: Labels<'_>) {
+        let (inference, batch, queue) =
+            (self.inference.held(), self.batch.held(), self.queue.held());
+        let seconds = (&RUN_NS[..], NS_PER_S);
+        for (name, bounds, held) in [
+            (
+                (
+                    "mlserve_inference_duration_seconds",
+                    "Time of one run of the model",
+                ),
+                seconds,
+                &inference,
+            ),
+            (
+                (
+                    "mlserve_queue_duration_seconds",
+                    "Time that a request waited for the model",
+                ),
+                seconds,
+                &queue,
+            ),
+            (
+                ("mlserve_batch_records", "Records of one run of the model"),
+                (&RECORDS[..], 1.0),
+                &batch,
+            ),
+        ] {
+            page.histogram(name, of, bounds, held);
+        }
+        let records = "Records that were scored";
+        page.counter("mlserve_records_total", records, of, batch.sum as f64);
+        self.triton(page, of, [&inference, &batch, &queue]);
+    }
+
+    /// Triton's counters of a model, by which dashboards and load generators know them.
+    fn triton(&self, page: &mut Page, of: Labels<'_>, [inference, batch, queue]: [&Held; 3]) {
+        let us = |ns: u64| ns / 1000;
+        let time = |cell| us(self.cells.total(cell));
+        for (name, help, value) in [
+            (
+                "request_success",
+                "Inference requests that succeeded",
+                queue.count(),
+            ),
+            ("count", "Inferences, each record counts", batch.sum),
+            ("exec_count", "Runs of the model", batch.count()),
+            (
+                "request_duration_us",
+                "Time of inference requests",
+                time(REQUEST),
+            ),
+            (
+                "queue_duration_us",
+                "Time of waiting for the model",
+                us(queue.sum),
+            ),
+            (
+                "compute_input_duration_us",
+                "Time before the first run",
+                time(INPUT),
+            ),
+            (
+                "compute_infer_duration_us",
+                "Time inside the model",
+                us(inference.sum),
+            ),
+            (
+                "compute_output_duration_us",
+                "Time after the last run",
+                time(OUTPUT),
+            ),
+        ] {
+            page.counter(&format!("nv_inference_{name}"), help, of, value as f64);
+        }
+        for (cell, reason) in FAILURES.into_iter().enumerate() {
+            let labels: Vec<_> = of.iter().copied().chain([("reason", reason)]).collect();
+            page.counter(
+                "nv_inference_request_failure",
+                "Inference requests that failed, by Triton's reasons",
+                &labels,
+                self.cells.total(cell) as f64,
+            );
         }
     }
 }

@@ -35,7 +35,7 @@ fn requests_are_counted_by_model_route_and_status() {
     let by_route = |model: &str, route: &str, status: u16| {
         let (model, version) = (model, if model.is_empty() { "" } else { "1" });
         format!(
-            "mlserve_requests_total{{model=\"{model}\",route=\"{route}\",status=\"{status}\",version=\"{version}\"}}"
+            "mlserve_requests_total{{model=\"{model}\",version=\"{version}\",route=\"{route}\",status=\"{status}\"}}"
         )
     };
     for (series, expected) in [
@@ -70,12 +70,12 @@ fn requests_are_counted_by_model_route_and_status() {
         (format!("nv_inference_exec_count{{{of}}}"), "3"),
         (format!("nv_inference_queue_duration_us{{{of}}}"), "0"),
         (
-            "nv_inference_request_failure{model=\"iris\",reason=\"OTHER\",version=\"1\"}"
+            "nv_inference_request_failure{model=\"iris\",version=\"1\",reason=\"OTHER\"}"
                 .to_owned(),
             "1",
         ),
         (
-            "nv_inference_request_failure{model=\"iris\",reason=\"BACKEND\",version=\"1\"}"
+            "nv_inference_request_failure{model=\"iris\",version=\"1\",reason=\"BACKEND\"}"
                 .to_owned(),
             "0",
         ),
