@@ -3,8 +3,9 @@
 use std::io::Cursor;
 
 use super::*;
+use crate::serve::log::Form;
 use crate::serve::message::{Content, Header};
-use crate::serve::tests::{app, hosting};
+use crate::serve::tests::{Shared, app, ask, hosting};
 
 const IRIS: &str = "[[5.1,3.5,1.4,0.2]]";
 
@@ -190,4 +191,55 @@ fn a_stream_is_told_of_when_it_is_over() {
     // A stream that nobody writes, for the client has left.
     drop(streamed());
     assert_eq!(told(), (2, 1, 0));
+}
+
+#[test]
+fn a_line_says_what_was_asked_and_what_came_of_it() {
+    let lines = Shared::default();
+    let app = app("iris.onnx", &hosting()).operated(Operation {
+        log: Log::to(Form::Json, lines.clone()).expect("a log"),
+        ..Operation::default()
+    });
+    let trace = (
+        "traceparent",
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    );
+    let headers = [trace, ("X-Request-Id", "abc")];
+    let ask = |target, body: &str| ask(&app, Method::Post, target, &headers, body.as_bytes());
+    ask("/predict?top=1&secret=x", IRIS);
+    let (_, invalid) = ask("/predict", "[[1,2,3,\"x\"]]");
+    let invalid: serde_json::Value = serde_json::from_str(&invalid).expect("JSON");
+    ask("/nothing", "");
+    let _ = app.refuse(&Refusal::new(
+        431,
+        "head_too_large",
+        "the head is too large",
+    ));
+    drop(app);
+    let text = lines.text();
+    assert!(!text.contains("secret"), "{text}");
+    let told = |line: &str| {
+        let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        let keys = [
+            "id", "method", "path", "model", "records", "status", "trace_id", "reason", "error",
+        ];
+        keys.map(|key| line[key].to_string()).join(" ")
+    };
+    let told: Vec<String> = text.lines().map(told).collect();
+    let trace = r#""0af7651916cd43dd8448eb211c80319c""#;
+    let post = |rest: &str| format!("\"abc\" \"POST\" {}", rest.replace("TRACE", trace));
+    assert_eq!(
+        told.get(..3).unwrap_or_default(),
+        [
+            post(r#""/predict" "iris" 1 200 TRACE null null"#),
+            // The fault as the client is told of it.
+            post(r#""/predict" "iris" 0 422 TRACE "invalid" "#) + &invalid["error"].to_string(),
+            post(r#""/nothing" null 0 404 TRACE "not_found" "Not Found""#),
+        ]
+    );
+    let refused = r#""-" "-" null 0 431 null "head_too_large" "the head is too large""#;
+    assert!(
+        told.last().is_some_and(|last| last.ends_with(refused)),
+        "{told:?}"
+    );
 }

@@ -46,7 +46,7 @@ impl Log {
     }
 
     /// Lines of `form` into `target`.
-    fn to(form: Form, target: impl Write + Send + 'static) -> Result<Log> {
+    pub(in crate::serve) fn to(form: Form, target: impl Write + Send + 'static) -> Result<Log> {
         let sink = Sink::new(target).map_err(|source| Error::io("the log", &source))?;
         Ok(Log(Some((form, sink))))
     }
@@ -81,27 +81,12 @@ impl Log {
 mod tests {
     use super::*;
     use crate::serve::message::Method;
-    use std::sync::mpsc;
-
-    /// A target that hands on what it is given.
-    struct Channel(mpsc::Sender<Vec<u8>>);
-
-    impl Write for Channel {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let sent = self.0.send(bytes.to_vec());
-            sent.map(|()| bytes.len())
-                .map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::serve::tests::Shared;
 
     #[test]
     fn paths_that_are_asked_all_the_time_are_told_of_only_when_they_fail() {
-        let (sender, lines) = mpsc::channel();
-        let log = Log::to(Form::Text, Channel(sender)).expect("a log");
+        let lines = Shared::default();
+        let log = Log::to(Form::Text, lines.clone()).expect("a log");
         for (path, status) in [
             ("/healthz", 200),
             ("/metrics", 200),
@@ -117,8 +102,7 @@ mod tests {
             });
         }
         drop(log);
-        let text: Vec<u8> = lines.iter().flatten().collect();
-        let text = String::from_utf8(text).expect("text");
+        let text = lines.text();
         let told: Vec<&str> = text
             .lines()
             .filter_map(|line| line.split_whitespace().nth(3))

@@ -195,7 +195,7 @@ impl Metrics {
             page.gauge(name, help, &[], value as f64);
         }
         page.counter(
-            "mlserve_connections_total",
+            "mlserve_connections_accepted_total",
             "Connections that were accepted",
             &[],
             self.gauges.accepted.load(Ordering::Relaxed) as f64,
