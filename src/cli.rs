@@ -331,6 +331,8 @@ pub struct ServeArgs {
     #[command(flatten)]
     pub address: AddressArgs,
     #[command(flatten)]
+    pub operation: OperationArgs,
+    #[command(flatten)]
     pub limits: LimitArgs,
     #[command(flatten)]
     pub fields: FieldArgs,
@@ -363,6 +365,24 @@ pub struct AddressArgs {
     /// No banner at the start, no line for each request
     #[arg(short, long)]
     pub quiet: bool,
+}
+
+/// Who may ask, and where requests are told of.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Access and logs")]
+pub struct OperationArgs {
+    /// Answer only requests with a token of FILE, one a line (Authorization: Bearer, or X-API-Key); by
+    /// default what MLSERVE_TOKEN holds, else all. Health paths stay open
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+
+    /// Let pages of ORIGIN ask, such as https://example.org, or * for all; may be given several times
+    #[arg(long, value_name = "ORIGIN")]
+    pub cors: Vec<String>,
+
+    /// A line on standard error for each request: text, or none with --quiet, by default
+    #[arg(long, value_name = "FORM")]
+    pub log: Option<LogName>,
 }
 
 /// What a client may cost.
@@ -505,6 +525,15 @@ pub enum OnErrorName {
     Skip,
     /// Keep the record with empty predictions
     Null,
+}
+
+/// How requests are told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogName {
+    Text,
+    /// One object a line
+    Json,
+    None,
 }
 
 /// A function over raw scores.

@@ -51,13 +51,27 @@ pub(super) fn example(facts: &Facts, kind: ExampleKind) -> Result<Example> {
     let text = match kind {
         ExampleKind::Csv => records.fold(csv_header(&plan), |text, record| text + &record.csv()),
         ExampleKind::Jsonl => records.map(|record| record.json() + "\n").collect(),
-        ExampleKind::Curl => curl(&record(0).json()),
+        ExampleKind::Curl => curl("", "http://127.0.0.1:8080/predict", &record(0).json()) + "\n",
     };
     let flags = set
         .iter()
         .map(|(name, json)| format!("--set {}", shell_quoted(&format!("{name}={json}"))))
         .collect();
     Ok(Example { text, flags })
+}
+
+/// One record with made-up values, for the columns of `plan`.
+///
+/// # Errors
+/// [`Error::Model`] for a record that is too large to be an example.
+pub(crate) fn record(facts: &Facts, plan: &Plan) -> Result<String> {
+    check_size(plan)?;
+    let record = Record {
+        facts,
+        plan,
+        record: 0,
+    };
+    Ok(record.json())
 }
 
 /// The inputs that must be given by `--set`, with a value.
@@ -271,15 +285,17 @@ fn json_text(text: &str) -> String {
     escaped(&String::from_utf8_lossy(&out))
 }
 
-fn curl(body: &str) -> String {
+/// The command that sends `body` to `url`; `options` are further words for curl, each after a blank.
+pub(crate) fn curl(options: &str, url: &str, body: &str) -> String {
     format!(
-        "curl -s http://127.0.0.1:8080/predict -H 'content-type: application/json' -d {}\n",
+        "curl -s{options} {} -H 'content-type: application/json' -d {}",
+        shell_quoted(url),
         shell_quoted(body)
     )
 }
 
 /// `text` as one word of a POSIX shell.
-fn shell_quoted(text: &str) -> String {
+pub(crate) fn shell_quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-.=/:".contains(c);
     if !text.is_empty() && text.chars().all(is_plain) {
         return text.to_owned();

@@ -11,7 +11,7 @@ mod check;
 pub(crate) mod example;
 mod json;
 pub(crate) mod ports;
-mod shown;
+pub(crate) mod shown;
 mod table;
 mod text;
 

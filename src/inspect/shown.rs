@@ -8,7 +8,7 @@ pub(super) fn drives_terminal(c: char) -> bool {
 }
 
 /// `text` on one line, cut to `most` characters.
-pub(super) fn cut(text: &str, most: usize) -> String {
+pub(crate) fn cut(text: &str, most: usize) -> String {
     // What is cut off need not be escaped; a value may be as long as the file.
     let start: String = text.chars().take(most + 1).collect();
     let line = escape_controls(&start);
@@ -20,12 +20,12 @@ pub(super) fn cut(text: &str, most: usize) -> String {
 }
 
 /// Names after commas, as many as fit into `width` characters: `a, b, c and 27 more`.
-pub(super) fn names<S: AsRef<str>>(names: &[S], width: usize) -> String {
+pub(crate) fn names<S: AsRef<str>>(names: &[S], width: usize) -> String {
     shortened(names, width, quoted)
 }
 
 /// As [`names`], but of texts that a comma does not make ambiguous.
-pub(super) fn list<S: AsRef<str>>(items: &[S], width: usize) -> String {
+pub(crate) fn list<S: AsRef<str>>(items: &[S], width: usize) -> String {
     shortened(items, width, str::to_owned)
 }
 
@@ -64,7 +64,7 @@ fn quoted(name: &str) -> String {
 }
 
 /// Longer names are cut; the JSON has them whole.
-pub(super) const LONGEST_NAME: usize = 60;
+pub(crate) const LONGEST_NAME: usize = 60;
 
 /// `34.5 kB`; the units are powers of 1000, as file managers show them.
 pub(super) fn bytes(bytes: u64) -> String {
@@ -101,7 +101,7 @@ fn scaled(number: u64, units: &[&str]) -> String {
 }
 
 /// `1 tree`, `2,000 trees`.
-pub(super) fn plural(number: usize, noun: &str) -> String {
+pub(crate) fn plural(number: usize, noun: &str) -> String {
     let ending = if number == 1 { "" } else { "s" };
     format!("{} {noun}{ending}", grouped(number))
 }
@@ -117,7 +117,7 @@ fn grouped(number: usize) -> String {
 }
 
 /// `0.08 ms`, `1.2 ms`, `123 ms`.
-pub(super) fn milliseconds(ms: f64) -> String {
+pub(crate) fn milliseconds(ms: f64) -> String {
     match ms {
         ms if ms < 1.0 => format!("{ms:.2} ms"),
         ms if ms < 100.0 => format!("{ms:.1} ms"),
@@ -127,7 +127,7 @@ pub(super) fn milliseconds(ms: f64) -> String {
 
 /// How many columns of a terminal `text` takes: most characters one, those of East Asian scripts
 /// and emoji two, combining accents none.
-pub(super) fn width(text: &str) -> usize {
+pub(crate) fn width(text: &str) -> usize {
     let columns = |c: char| match u32::from(c) {
         0x300..=0x36f => 0,
         0x1100..=0x115f | 0x2e80..=0xa4cf | 0xac00..=0xd7a3 | 0xf900..=0xfaff => 2,

@@ -8,12 +8,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::auth::{self, Auth};
 use super::call::Call;
+use super::cors::Cors;
+use super::log::Log;
 use super::message::{Body, Head, Method, Refusal, Reply, Service};
+use super::metrics::Metrics;
+use super::observed::{self, Observed};
+use super::options::Operation;
 use super::problem::Problem;
 use super::registry::Registry;
 use super::routes::{self, Found, Route};
-use super::{cloud, info, mlflow, native, oip, openapi, page, tfs};
+use super::{cloud, info, metrics, mlflow, native, oip, openapi, page, tfs};
 
 use crate::batch::write::NonFinite;
 
@@ -29,21 +35,51 @@ pub struct App {
     /// What is told of it all; made when it is first asked for.
     pub document: openapi::Document,
     pub pages: page::Pages,
+    pub metrics: Metrics,
+    pub log: Log,
+    auth: Auth,
+    cors: Cors,
     is_stopping: AtomicBool,
 }
 
 impl App {
     /// Serves `registry`.
     pub fn new(registry: Registry, nan: NonFinite, timeout: Option<Duration>) -> App {
-        App {
+        let metrics = Metrics::default();
+        for hosted in registry.models() {
+            metrics.adopt(hosted);
+        }
+        let app = App {
             registry,
             nan,
             timeout,
             cloud: cloud::Paths::default(),
             document: openapi::Document::default(),
             pages: page::Pages::default(),
+            metrics,
+            log: Log::default(),
+            auth: Auth::default(),
+            cors: Cors::default(),
             is_stopping: AtomicBool::new(false),
+        };
+        app.metrics.say_runtime(app.runtime_version());
+        app
+    }
+
+    /// Lets in and tells of requests as `operation` says, instead of letting in all and telling of none.
+    #[must_use]
+    pub fn operated(self, operation: Operation) -> App {
+        App {
+            auth: operation.auth,
+            cors: operation.cors,
+            log: operation.log,
+            ..self
         }
+    }
+
+    /// Who may ask.
+    pub fn auth(&self) -> &Auth {
+        &self.auth
     }
 
     /// Whether requests are welcome.
@@ -84,7 +120,7 @@ impl App {
             .ok_or_else(not_found)?;
         call.route = template;
         if !methods.contains(&head.method) {
-            return Ok(self.not_allowed(head, methods));
+            return Ok(self.not_allowed(call, head, methods));
         }
         match route {
             Route::Native(route) => native::answer(self, call, route, head, body),
@@ -95,17 +131,19 @@ impl App {
             Route::Info(route) => info::answer(self, call, route),
             Route::OpenApi(route) => openapi::answer(self, route, head),
             Route::Page(route) => page::answer(self, route, head),
+            Route::Metrics(_) => metrics::answer(self),
         }
     }
 
     /// 405, with the methods that the route takes; `OPTIONS` asks for nothing else.
-    fn not_allowed<'s>(&self, head: &Head<'_>, methods: &[Method]) -> Reply<'s> {
+    fn not_allowed<'s>(&self, call: &mut Call, head: &Head<'_>, methods: &[Method]) -> Reply<'s> {
         let names: Vec<&str> = methods.iter().map(|method| method.name()).collect();
         let allow = names.join(", ");
         if head.method == Method::Options {
             return Reply::empty(204).with("Allow", allow);
         }
         let problem = Problem::refused(405, "method_not_allowed", "Method Not Allowed");
+        call.note(&problem);
         self.error(head.path, &problem).with("Allow", allow)
     }
 
@@ -116,38 +154,57 @@ impl App {
             None => routes::error(path, problem),
         }
     }
+
+    /// The reply to a request that is no preflight; a problem is noted in `call`.
+    fn reply<'s>(&'s self, call: &mut Call, head: &Head<'_>, body: &mut dyn Body) -> Reply<'s> {
+        if let Err(problem) = self.auth.check(head) {
+            call.note(&problem);
+            let reply = self.error(head.path, &problem);
+            return reply.with("WWW-Authenticate", auth::challenge(&problem));
+        }
+        // A fault of ours must not end the connections of others; nothing is shared that a panic
+        // could leave half-done but locks, which are taken over.
+        let answered = catch_unwind(AssertUnwindSafe(|| self.route(call, head, body)));
+        // What is posted to a model asks it for predictions, in every dialect.
+        if let Some(hosted) = call.model.as_ref().filter(|_| head.method == Method::Post) {
+            hosted.counters.add(call, matches!(answered, Ok(Ok(_))));
+        }
+        let problem = match answered {
+            Ok(Ok(reply)) => return reply,
+            Ok(Err(problem)) => problem,
+            Err(_) => Problem::refused(500, "panic", "internal error"),
+        };
+        call.note(&problem);
+        let reply = self.error(head.path, &problem);
+        match &problem {
+            Problem::Refused(Refusal {
+                retry_after_s: Some(seconds),
+                ..
+            }) => reply.with("Retry-After", seconds.to_string()),
+            _ => reply,
+        }
+    }
 }
 
 impl Service for App {
     fn answer<'s>(&'s self, head: &Head<'_>, body: &mut dyn Body) -> Reply<'s> {
+        let observed = Observed::new(self, head);
         let mut call = Call::new(self.timeout);
-        // A fault of ours must not end the connections of others; nothing is shared that a panic
-        // could leave half-done but locks, which are taken over.
-        let answered = catch_unwind(AssertUnwindSafe(|| self.route(&mut call, head, body)));
-        // What is posted to a model asks it for predictions, in every dialect.
-        if let Some(hosted) = call.model.as_ref().filter(|_| head.method == Method::Post) {
-            hosted.counters.add(&call, matches!(answered, Ok(Ok(_))));
-        }
-        match answered {
-            Ok(Ok(reply)) => reply,
-            Ok(Err(problem)) => {
-                let reply = self.error(head.path, &problem);
-                match &problem {
-                    Problem::Refused(Refusal {
-                        retry_after_s: Some(seconds),
-                        ..
-                    }) => reply.with("Retry-After", seconds.to_string()),
-                    _ => reply,
-                }
-            }
-            Err(_) => {
-                let problem = Problem::refused(500, "panic", "internal error");
-                self.error(head.path, &problem)
-            }
-        }
+        // A browser asks without a token whether it may ask with one.
+        let reply = match self.cors.preflight(head) {
+            Some(reply) => reply,
+            None => self.reply(&mut call, head, body),
+        };
+        let reply = self.cors.allow(head, reply);
+        let reply = reply.with("X-Content-Type-Options", "nosniff");
+        observed.close(head, call, reply)
     }
 
     fn refuse<'s>(&'s self, refusal: &Refusal) -> Reply<'s> {
-        native::error(&Problem::Refused(refusal.clone()))
+        let reply = native::error(&Problem::Refused(refusal.clone()));
+        observed::refused(self, refusal, reply)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! What is known of one request while it is answered: its deadline, and what it has cost.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::hosted::Hosted;
@@ -20,10 +20,18 @@ pub struct Call {
     pub records: usize,
     /// Runs of the model that took.
     pub batches: usize,
-    /// Time before the model first ran.
-    pub input: Duration,
     /// Time inside the model.
     pub inference: Duration,
+    /// Time that it waited for the model.
+    pub queued: Duration,
+    /// From its arrival to the begin of the first run and to the end of the last.
+    runs: Option<(Duration, Duration)>,
+    /// Why it was not answered as asked: a word for metrics and logs; empty where it was.
+    pub reason: &'static str,
+    /// The same for people, with the first fault.
+    pub fault: String,
+    /// Where a streamed answer counts.
+    stream: Option<Arc<Mutex<Call>>>,
 }
 
 impl Call {
@@ -37,9 +45,32 @@ impl Call {
             deadline: most.and_then(|most| started.checked_add(most)),
             records: 0,
             batches: 0,
-            input: Duration::ZERO,
             inference: Duration::ZERO,
+            queued: Duration::ZERO,
+            runs: None,
+            reason: "",
+            fault: String::new(),
+            stream: None,
         }
+    }
+
+    /// The call of a streamed answer: its stream takes it along and counts there, for the request is
+    /// told of when that is over.
+    pub fn stream(&mut self) -> Arc<Mutex<Call>> {
+        let stream = Arc::new(Mutex::new(Call {
+            started: self.started,
+            route: self.route,
+            model: self.model.clone(),
+            // It takes as long as its client.
+            ..Call::new(None)
+        }));
+        self.stream = Some(Arc::clone(&stream));
+        stream
+    }
+
+    /// What [`Call::stream`] gave out.
+    pub fn streamed(&self) -> Option<&Mutex<Call>> {
+        self.stream.as_deref()
     }
 
     /// Notes the model that was asked.
@@ -71,11 +102,32 @@ impl Call {
 
     /// Counts one run of the model that began at `started` with `records` records.
     pub fn ran(&mut self, started: Instant, records: usize) {
-        if self.batches == 0 {
-            self.input = started.saturating_duration_since(self.started);
-        }
-        self.inference += started.elapsed();
+        let took = started.elapsed();
+        let begin = started.saturating_duration_since(self.started);
+        let first = self.runs.map_or(begin, |(first, _)| first);
+        self.runs = Some((first, begin + took));
+        self.inference += took;
         self.batches += 1;
         self.records += records;
+        let series = self.model.as_ref().and_then(|hosted| hosted.series.get());
+        if let Some(series) = series {
+            series.ran(took, records);
+        }
+    }
+
+    /// Time before the first run of the model and after the last, of `total`.
+    pub fn around(&self, total: Duration) -> (Duration, Duration) {
+        let (first, last) = self.runs.unwrap_or((total, total));
+        (first, total.saturating_sub(last))
+    }
+
+    /// Notes why it is not answered as asked.
+    pub fn note(&mut self, problem: &Problem) {
+        self.reason = problem.reason();
+        self.fault = match problem {
+            // The log is read here, so the place may be told.
+            Problem::Failed(error) => error.to_string(),
+            _ => problem.message(),
+        };
     }
 }

@@ -60,11 +60,11 @@ impl Counters {
             return;
         }
         self.success.add(took);
-        self.queue.add(Duration::ZERO);
-        self.input.add(call.input);
+        self.queue.add(call.queued);
+        let (before, after) = call.around(took);
+        self.input.add(before);
         self.infer.add(call.inference);
-        self.output
-            .add(took.saturating_sub(call.input + call.inference));
+        self.output.add(after);
         let records = u64::try_from(call.records).unwrap_or(u64::MAX);
         let batches = u64::try_from(call.batches).unwrap_or(u64::MAX);
         self.inferences.fetch_add(records, Ordering::Relaxed);

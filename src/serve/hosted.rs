@@ -17,6 +17,7 @@ use crate::model::trees::Choice;
 use crate::model::{Model, onnx};
 
 use super::counters::Counters;
+use super::metrics::series::Series;
 use super::outputs::Output;
 use super::problem::Problem;
 use super::records::planned::Planned;
@@ -52,6 +53,8 @@ pub struct Hosted {
     pub counters: Counters,
     /// Its outputs as they really come, once somebody has asked.
     pub(super) outputs: OnceLock<Vec<Output>>,
+    /// Where its requests are counted, once the metrics know it.
+    pub series: OnceLock<Arc<Series>>,
     /// For records without names; an error where no record alone can feed the model.
     expected: std::result::Result<Arc<Planned>, String>,
     plans: RwLock<Vec<Arc<Planned>>>,
@@ -91,6 +94,7 @@ impl Hosted {
             description: inspect::description(&model.facts, model.evaluated(), (name, version))?,
             counters: Counters::default(),
             outputs: OnceLock::new(),
+            series: OnceLock::new(),
             expected,
             plans: RwLock::default(),
             layouts: RwLock::default(),

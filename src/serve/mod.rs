@@ -6,18 +6,24 @@
 //! ```
 
 pub mod app;
+pub mod auth;
 pub mod b64;
+pub mod banner;
 pub mod call;
 pub mod cloud;
+pub mod cors;
 pub mod counters;
 pub mod fixed;
 pub mod hosted;
 pub mod http;
 pub mod info;
 pub mod instances;
+pub mod log;
 pub mod message;
+pub mod metrics;
 pub mod mlflow;
 pub mod native;
+pub mod observed;
 pub mod oip;
 pub mod openapi;
 pub mod options;
@@ -33,17 +39,23 @@ pub mod tfs;
 
 use std::io::{self, Write};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::cli::ServeArgs;
 use crate::error::{Error, Result};
+use crate::flags;
 
 use app::App;
+use banner::Banner;
 use hosted::Hosted;
+use http::Ended;
 use http::listen::Listener;
 use http::stop::{self, Stop};
-use http::{Ended, Gauges};
 use options::Options;
 use registry::Registry;
+
+/// At the end the log has so long to be written.
+const FLUSH: Duration = Duration::from_secs(1);
 
 /// Runs `mlserve serve` until a signal ends it.
 ///
@@ -53,21 +65,26 @@ pub fn run(args: &ServeArgs) -> Result<()> {
     let options = Options::new(args)?;
     // Before the models: an address that is taken is found at once, and who connects early waits.
     let listeners = listen(&options)?;
-    let mut app = App::new(load(&options)?, options.nan, options.limits.handler);
-    app.cloud = options.cloud.clone();
+    let app = App::new(load(&options)?, options.nan, options.limits.handler);
+    let mut app = app.operated(options.operation);
+    app.cloud = options.cloud;
     let app = Arc::new(app);
     let stop = Stop::default();
     let stopping = Arc::clone(&app);
     stop::on_signals(&stop, move || stopping.stop()).map_err(cannot_start)?;
     if !options.quiet {
-        let urls: Vec<String> = listeners.iter().map(Listener::url).collect();
-        tell(&urls.join("\n"));
+        let addresses: Vec<String> = listeners.iter().map(Listener::address).collect();
+        let threads = flags::available_threads();
+        let banner = Banner::new(app.registry.models(), &addresses, threads, app.auth());
+        tell(&banner.text());
     }
-    let gauges = Arc::new(Gauges::default());
-    match http::serve(listeners, options.limits, app, gauges, &stop).map_err(cannot_start)? {
+    let gauges = Arc::clone(&app.metrics.gauges);
+    let served = http::serve(listeners, options.limits, Arc::clone(&app), gauges, &stop);
+    app.log.flush(FLUSH);
+    match served.map_err(cannot_start)? {
         Ended::All => {}
         Ended::Some(open) => {
-            tell(&format!("{open} connections were cut off"));
+            tell(&format!("{open} connections were cut off\n"));
             stop::leave()
         }
     }
@@ -87,9 +104,9 @@ fn listen(options: &Options) -> Result<Vec<Listener>> {
         .collect()
 }
 
-/// A line for whoever watches; nobody may.
+/// Lines for whoever watches; nobody may.
 fn tell(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = io::stderr().write_all(text.as_bytes());
 }
 
 fn cannot_start(source: io::Error) -> Error {

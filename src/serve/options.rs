@@ -6,13 +6,16 @@ use std::time::Duration;
 use crate::batch::columns::Wanted;
 use crate::batch::plan::{Keep, Rules};
 use crate::batch::write::NonFinite;
-use crate::cli::{LimitArgs, NanName, ServeArgs};
+use crate::cli::{LimitArgs, LogName, NanName, ServeArgs};
 use crate::error::{Error, Result};
 use crate::flags;
 
+use super::auth::Auth;
 use super::cloud::{Paths, is_container};
+use super::cors::Cors;
 use super::hosted::Hosting;
 use super::http::Limits;
+use super::log::{Form, Log};
 
 /// A run of `serve`, ready to start.
 pub struct Options {
@@ -25,7 +28,16 @@ pub struct Options {
     /// Where Vertex AI asks.
     pub cloud: Paths,
     pub limits: Limits,
+    pub operation: Operation,
     pub quiet: bool,
+}
+
+/// Who may ask, and where requests are told of.
+#[derive(Default)]
+pub struct Operation {
+    pub auth: Auth,
+    pub cors: Cors,
+    pub log: Log,
 }
 
 /// Where SageMaker mounts the model of a container.
@@ -73,6 +85,7 @@ impl Options {
                 NanName::Token => NonFinite::Token,
             },
             limits: limits(&args.limits),
+            operation: operation(args)?,
             quiet: args.address.quiet,
         })
     }
@@ -95,6 +108,21 @@ fn limits(args: &LimitArgs) -> Limits {
         handler: (args.timeout_s > 0).then_some(seconds(args.timeout_s)),
         grace: seconds(args.grace_s),
     }
+}
+
+fn operation(args: &ServeArgs) -> Result<Operation> {
+    let typed = &args.operation;
+    // A log that is asked for by name is written whatever --quiet says.
+    let form = match (typed.log, args.address.quiet) {
+        (Some(LogName::None), _) | (None, true) => None,
+        (Some(LogName::Json), _) => Some(Form::Json),
+        (Some(LogName::Text), _) | (None, false) => Some(Form::Text),
+    };
+    Ok(Operation {
+        auth: Auth::new(typed.token_file.as_deref())?,
+        cors: Cors::new(&typed.cors)?,
+        log: form.map_or(Ok(Log::default()), Log::new)?,
+    })
 }
 
 fn rules(args: &ServeArgs) -> Result<Rules> {

@@ -1,8 +1,8 @@
 //! Requests answered without a socket, by the sample models.
 
-use std::io::Cursor;
+use std::io::{self, Cursor};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::app::App;
 use super::hosted::{Hosted, Hosting};
@@ -13,6 +13,28 @@ use crate::batch::plan::Rules;
 use crate::batch::write::NonFinite;
 use crate::model::runtime::RuntimeChoice;
 use crate::model::trees::Choice;
+
+/// What was written to it, for whoever holds a clone.
+#[derive(Clone, Default)]
+pub(super) struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl Shared {
+    pub(super) fn text(&self) -> String {
+        let bytes = self.0.lock().expect("what was written");
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+impl io::Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("what was written").extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 /// How the tests host models.
 pub(super) fn hosting() -> Hosting {

@@ -70,7 +70,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
 ];
 
 /// The files or folders that may name an outside crate.
-const CRATES: [(&str, &[&str]); 20] = [
+const CRATES: [(&str, &[&str]); 22] = [
     ("arrow_array", &["predict/columnar/"]),
     ("arrow_buffer", &["predict/columnar/"]),
     ("arrow_cast", &["predict/columnar/"]),
@@ -114,6 +114,8 @@ const CRATES: [(&str, &[&str]); 20] = [
     ),
     ("lz4_flex", &["predict/columnar/ipc_columns.rs"]),
     ("encoding_rs", &["predict/text/encoding.rs"]),
+    ("prometheus", &["serve/metrics/"]),
+    ("subtle", &["serve/auth.rs"]),
 ];
 
 #[test]

@@ -1,7 +1,7 @@
 //! Where connections come from: TCP, Unix sockets, or what systemd passes on; and the connections.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 #[cfg(unix)]
 use std::os::fd::{AsFd, BorrowedFd};
 #[cfg(unix)]
@@ -44,9 +44,6 @@ pub(super) enum Socket {
 
 /// Connections that may wait to be accepted.
 pub(super) const BACKLOG: i32 = 1024;
-/// What a URL says before the host, for a banner.
-const HTTP: &str = "http://";
-
 impl Listener {
     /// Binds `HOST:PORT` or `unix:PATH`.
     ///
@@ -83,26 +80,15 @@ impl Listener {
         super::system::passed_on()
     }
 
-    /// Where it can be reached, as a URL or `unix:PATH`.
-    pub fn url(&self) -> String {
+    /// Where it listens: `HOST:PORT` with the port that it really has, or `unix:PATH`.
+    pub fn address(&self) -> String {
         match self {
-            Listener::Tcp(listener) => match listener.local_addr() {
-                Ok(address) => format!("{HTTP}{}", reachable(address)),
-                Err(_) => HTTP.to_owned(),
-            },
+            Listener::Tcp(listener) => {
+                let address = listener.local_addr();
+                address.map_or(String::new(), |address| address.to_string())
+            }
             #[cfg(unix)]
             Listener::Unix(_, path) => format!("unix:{}", path.path.display()),
-        }
-    }
-
-    /// Whether other machines can reach it.
-    pub fn is_public(&self) -> bool {
-        match self {
-            Listener::Tcp(listener) => listener
-                .local_addr()
-                .is_ok_and(|address| !address.ip().is_loopback()),
-            #[cfg(unix)]
-            Listener::Unix(..) => false,
         }
     }
 
@@ -152,17 +138,6 @@ impl AsFd for Listener {
             Listener::Unix(listener, _) => listener.as_fd(),
         }
     }
-}
-
-/// An address of this machine for one that stands for all of its addresses.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        address.set_ip(match address {
-            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
-            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
-        });
-    }
-    address
 }
 
 #[cfg(unix)]

@@ -101,6 +101,7 @@ fn predict<'s>(
                 hosted,
                 ask,
                 nan: app.nan,
+                call: call.stream(),
             };
             return Ok(stream(move |body, out| lines.answer(body, out)));
         }

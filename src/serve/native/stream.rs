@@ -4,6 +4,7 @@
 //! that has none. The status has long been sent when a line turns out to be wrong.
 
 use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::batch::write::NonFinite;
 
@@ -25,6 +26,8 @@ pub struct Lines<'s> {
     pub hosted: &'s Hosted,
     pub ask: Ask,
     pub nan: NonFinite,
+    /// Where it is counted.
+    pub call: Arc<Mutex<Call>>,
 }
 
 impl Lines<'_> {
@@ -41,10 +44,13 @@ impl Lines<'_> {
                 Ok(count) => count,
                 Err(refusal) => return broken_off(refusal, out),
             };
-            text.extend_from_slice(piece.get(..count).unwrap_or_default());
-            let end = match (count, memchr::memrchr(b'\n', &text)) {
+            // Of what came before, no line has its end.
+            let before = text.len();
+            let piece = piece.get(..count).unwrap_or_default();
+            text.extend_from_slice(piece);
+            let end = match (count, memchr::memrchr(b'\n', piece)) {
                 (0, _) => text.len(),
-                (_, Some(end)) => end + 1,
+                (_, Some(end)) => before + end + 1,
                 (_, None) if text.len() > LONGEST_LINE => {
                     let message = format!("line {first} is longer than {LONGEST_LINE} bytes");
                     return broken_off(Refusal::new(413, "line_too_long", message), out);
@@ -96,7 +102,7 @@ impl Lines<'_> {
             first,
             ..Place::below(&[])
         };
-        let mut call = Call::new(None);
+        let mut call = self.call.lock().unwrap_or_else(PoisonError::into_inner);
         let encoded = records::json::encode(self.hosted, text, &self.ask, &place)?;
         let predictions = records::score(self.hosted, &mut call, encoded, &self.ask, &place)?;
         Ok(encode::ndjson(&predictions, self.nan))

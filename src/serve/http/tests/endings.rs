@@ -4,6 +4,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
+use crate::serve::auth::Auth;
+
 use super::client::{Client, FOREVER, get};
 use super::server::{Server, patient};
 use crate::serve::http::listen::Listener;
@@ -92,8 +94,9 @@ fn a_server_ends_when_nobody_is_connected() {
 fn unix(path: &std::path::Path) -> Server {
     let place = format!("unix:{}", path.display());
     let listener = Listener::bind(&place).expect("a socket");
-    assert_eq!(listener.url(), place);
-    assert!(!listener.is_public());
+    assert_eq!(listener.address(), place);
+    // Other machines cannot reach it.
+    assert_eq!(Auth::default().warning(&[listener.address()]), None);
     let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
     Server::on(listener, nowhere, patient())
 }
@@ -149,7 +152,7 @@ fn places_that_are_none_are_usage_errors_and_taken_ones_are_not() {
         assert_eq!(error.exit_code(), 2, "{place}");
     }
     let taken = Listener::bind("127.0.0.1:0").expect("a port");
-    let place = taken.url().replace("http://", "");
+    let place = taken.address();
     let error = Listener::bind(&place).err().expect("an error");
     assert_eq!(error.exit_code(), 4);
 }

@@ -169,8 +169,7 @@ impl Server {
 
     pub(super) fn with(limits: Limits) -> Server {
         let listener = Listener::bind("127.0.0.1:0").expect("a port");
-        let url = listener.url();
-        let address = url.trim_start_matches("http://").parse();
+        let address = listener.address().parse();
         Server::on(listener, address.expect("an address"), limits)
     }
 
