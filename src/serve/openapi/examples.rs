@@ -1,6 +1,5 @@
 //! Examples of requests: made up as `inspect --example` does, and tried before they are told.
 
-use std::io::Cursor;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -12,10 +11,10 @@ use crate::model::signature::Port;
 use crate::serve::app::App;
 use crate::serve::call::Call;
 use crate::serve::hosted::Hosted;
-use crate::serve::message::{Content, Head, Header, Method};
-use crate::serve::native;
+use crate::serve::native::form::Form;
+use crate::serve::native::{decode, encode};
 use crate::serve::oip::datatype;
-use crate::serve::registry::Pick;
+use crate::serve::records::Ask;
 
 use super::told::{Column, sizes};
 
@@ -205,23 +204,11 @@ impl Tensor {
     }
 }
 
-/// What the model answers to a body; `None` where it refuses it.
+/// The model's answer to a request, if it has one. Not a request that anybody made: it is not counted.
 fn tried(app: &App, hosted: &Arc<Hosted>, body: &Value) -> Option<Value> {
-    let headers = [Header {
-        name: "Content-Type",
-        value: b"application/json",
-    }];
-    let head = Head {
-        method: Method::Post,
-        path: "/predict",
-        query: "",
-        headers: &headers,
-    };
-    let mut body = Cursor::new(body.to_string().into_bytes());
-    let route = native::Route::Predict(Some(&hosted.name), Pick::Version(&hosted.version));
-    let reply = native::answer(app, &mut Call::new(app.timeout), route, &head, &mut body).ok()?;
-    match reply.content {
-        Content::Whole(bytes) if reply.status == 200 => serde_json::from_slice(&bytes).ok(),
-        _ => None,
-    }
+    let text = body.to_string();
+    let mut call = Call::new(app.timeout);
+    let predictions = decode::predict(hosted, &mut call, &text, &Ask::of(hosted)).ok()?;
+    let answer = encode::answer(hosted, &predictions, Form::Json, app.nan).ok()?;
+    serde_json::from_slice(&answer).ok()
 }
