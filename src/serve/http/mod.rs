@@ -81,6 +81,8 @@ pub struct Limits {
     pub grace: Duration,
 }
 
+/// What the flags say by default, for tests.
+#[cfg(test)]
 impl Default for Limits {
     fn default() -> Limits {
         Limits {

@@ -27,7 +27,7 @@ use super::wishes;
 pub fn text(body: &[u8]) -> Result<&str, Problem> {
     let text = std::str::from_utf8(body)
         .map_err(|_| Problem::invalid("not_utf8", "the body is not UTF-8, which JSON is"))?;
-    Ok(text.trim_start_matches('\u{feff}'))
+    Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
 /// The members of a body that are not a record's.

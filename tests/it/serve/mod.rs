@@ -3,6 +3,7 @@
 mod hostile;
 mod lifecycle;
 mod overload;
+mod same;
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
