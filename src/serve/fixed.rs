@@ -69,7 +69,6 @@ impl Fixed {
             reply
                 .with("ETag", self.etag.clone())
                 .with("Cache-Control", self.cache)
-                .with("X-Content-Type-Options", "nosniff")
         };
         if head
             .header("If-None-Match")
