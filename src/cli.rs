@@ -323,11 +323,13 @@ pub struct RuntimeArgs {
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct ServeArgs {
-    /// Models, each an ONNX file (.onnx) or ONNX Runtime's own format (.ort); NAME=PATH gives it a
-    /// name other than its file's
+    /// Models: ONNX files (.onnx, or ONNX Runtime's own .ort), folders of numbered versions
+    /// (iris/1/model.onnx), or repositories of many; NAME=PATH gives a model another name
     #[arg(value_name = "MODEL")]
     pub models: Vec<PathBuf>,
 
+    #[command(flatten)]
+    pub registry: RegistryArgs,
     #[command(flatten)]
     pub address: AddressArgs,
     #[command(flatten)]
@@ -342,6 +344,53 @@ pub struct ServeArgs {
     pub predictions: PredictionArgs,
     #[command(flatten)]
     pub runtime: RuntimeArgs,
+}
+
+/// Which versions of the models are served, and to whom.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Versions (VALUE for all models, or NAME: VALUE for one)")]
+pub struct RegistryArgs {
+    /// Versions that are served: latest, latest N, all, or such as 1,3; by default the latest
+    #[arg(long, value_name = "[NAME:] WHICH")]
+    pub versions: Vec<String>,
+
+    /// Names for versions, such as 'iris: stable=1 canary=2'
+    #[arg(long, value_name = "[NAME:] LABEL=VERSION...")]
+    pub label: Vec<String>,
+
+    /// Version or label that answers where none is asked for; by default the highest version
+    #[arg(long, value_name = "[NAME:] VERSION")]
+    pub default: Vec<String>,
+
+    /// Share requests that ask for no version out by weights, such as 'iris: stable=95 canary=5'
+    #[arg(long, value_name = "[NAME:] VERSION=WEIGHT...")]
+    pub route: Vec<String>,
+
+    /// Header field whose value keeps a client with one version; by default each request is drawn by
+    /// its id
+    #[arg(long, value_name = "FIELD")]
+    pub sticky: Option<String>,
+
+    /// Version or label that runs beside the one that answers, and is only compared with it (/metrics)
+    #[arg(long, value_name = "[NAME:] VERSION")]
+    pub shadow: Vec<String>,
+
+    /// Load models again when their files change, and versions and models that are new
+    #[arg(long)]
+    pub watch: bool,
+
+    /// Milliseconds between two looks; what is the same in two of them is loaded
+    #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(10..=86_400_000))]
+    pub watch_interval_ms: u32,
+
+    /// Do not serve a version that lacks an input or output of the version before it, or has other
+    /// types
+    #[arg(long)]
+    pub refuse_breaks: bool,
+
+    /// Let models be loaded, unloaded and set over HTTP (/models/NAME/load, /v2/repository/...)
+    #[arg(long)]
+    pub admin: bool,
 }
 
 /// Where the server listens.

@@ -83,6 +83,13 @@ set edit:completion:arg-completer[mlserve] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'mlserve;serve'= {
+            cand --versions 'Versions that are served: latest, latest N, all, or such as 1,3; by default the latest'
+            cand --label 'Names for versions, such as ''iris: stable=1 canary=2'''
+            cand --default 'Version or label that answers where none is asked for; by default the highest version'
+            cand --route 'Share requests that ask for no version out by weights, such as ''iris: stable=95 canary=5'''
+            cand --sticky 'Header field whose value keeps a client with one version; by default each request is drawn by its id'
+            cand --shadow 'Version or label that runs beside the one that answers, and is only compared with it (/metrics)'
+            cand --watch-interval-ms 'Milliseconds between two looks; what is the same in two of them is loaded'
             cand --host 'Address to listen on; 0.0.0.0 or [::] is all of this machine''s. By default 127.0.0.1, and in a container of Vertex AI or SageMaker 0.0.0.0'
             cand -p 'Port to listen on; 0 takes a free one. By default what PORT, AIP_HTTP_PORT or SAGEMAKER_BIND_TO_PORT says, else 8080'
             cand --port 'Port to listen on; 0 takes a free one. By default what PORT, AIP_HTTP_PORT or SAGEMAKER_BIND_TO_PORT says, else 8080'
@@ -116,6 +123,9 @@ set edit:completion:arg-completer[mlserve] = {|@words|
             cand --top 'Show only the K best classes and their scores'
             cand --runtime 'Use this ONNX Runtime library instead of the built-in one'
             cand --trees 'What evaluates tree ensembles: mlserve''s own kernel where it can, with the same scores, or ONNX Runtime'
+            cand --watch 'Load models again when their files change, and versions and models that are new'
+            cand --refuse-breaks 'Do not serve a version that lacks an input or output of the version before it, or has other types'
+            cand --admin 'Let models be loaded, unloaded and set over HTTP (/models/NAME/load, /v2/repository/...)'
             cand -q 'No banner at the start, no line for each request'
             cand --quiet 'No banner at the start, no line for each request'
             cand --allow-missing-columns 'Score fields that a record lacks as missing values'
