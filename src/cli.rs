@@ -2,10 +2,13 @@
 //!
 //! Only what was typed is here; what it means is decided by the command that takes it.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+pub mod config;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -29,6 +32,33 @@ pub struct Cli {
     /// Print the licences of the ONNX Runtime inside this program
     #[arg(long, exclusive = true)]
     pub licenses: bool,
+}
+
+/// Why a command line means nothing.
+#[derive(Debug)]
+pub enum Failure {
+    /// Help, too, is one.
+    Line(clap::Error),
+    Config(config::Fault),
+}
+
+/// Reads a command line, and the configuration file that it names.
+///
+/// # Errors
+/// What is wrong with either.
+pub fn parse(typed: Vec<OsString>) -> Result<Cli, Failure> {
+    let command = Cli::command();
+    let read = |typed: &[OsString]| command.clone().try_get_matches_from(typed);
+    let mut matches = read(&typed).map_err(Failure::Line)?;
+    let mut built = command.clone();
+    built.build();
+    if let Some(("serve", of_serve)) = matches.subcommand()
+        && let Some(file) = of_serve.get_one::<PathBuf>("config")
+    {
+        let merged = config::merged(&built, &typed, of_serve, file).map_err(Failure::Config)?;
+        matches = read(&merged).map_err(Failure::Line)?;
+    }
+    Cli::from_arg_matches(&matches).map_err(Failure::Line)
 }
 
 /// What to do.
@@ -327,6 +357,11 @@ pub struct ServeArgs {
     /// (iris/1/model.onnx), or repositories of many; NAME=PATH gives a model another name
     #[arg(value_name = "MODEL")]
     pub models: Vec<PathBuf>,
+
+    /// Take flags from FILE (TOML) as well: its keys are their names, and `models` the models. What is
+    /// typed goes first. SIGHUP reads it anew
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 
     #[command(flatten)]
     pub registry: RegistryArgs,

@@ -88,6 +88,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlserve' -ScriptBlock {
             break
         }
         'mlserve;serve' {
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Take flags from FILE (TOML) as well: its keys are their names, and `models` the models. What is typed goes first. SIGHUP reads it anew')
             [CompletionResult]::new('--versions', '--versions', [CompletionResultType]::ParameterName, 'Versions that are served: latest, latest N, all, or such as 1,3; by default the latest')
             [CompletionResult]::new('--label', '--label', [CompletionResultType]::ParameterName, 'Names for versions, such as ''iris: stable=1 canary=2''')
             [CompletionResult]::new('--default', '--default', [CompletionResultType]::ParameterName, 'Version or label that answers where none is asked for; by default the highest version')

@@ -83,6 +83,7 @@ set edit:completion:arg-completer[mlserve] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'mlserve;serve'= {
+            cand --config 'Take flags from FILE (TOML) as well: its keys are their names, and `models` the models. What is typed goes first. SIGHUP reads it anew'
             cand --versions 'Versions that are served: latest, latest N, all, or such as 1,3; by default the latest'
             cand --label 'Names for versions, such as ''iris: stable=1 canary=2'''
             cand --default 'Version or label that answers where none is asked for; by default the highest version'

@@ -95,6 +95,7 @@ complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -s q -l quiet -
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l allow-known-bad-runtime -d 'Use a runtime even if its version is known to give wrong answers'
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -s v -l verbose -d 'Say more: -vv shows ONNX Runtime\'s own messages'
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l config -d 'Take flags from FILE (TOML) as well: its keys are their names, and `models` the models. What is typed goes first. SIGHUP reads it anew' -r -F
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l versions -d 'Versions that are served: latest, latest N, all, or such as 1,3; by default the latest' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l label -d 'Names for versions, such as \'iris: stable=1 canary=2\'' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l default -d 'Version or label that answers where none is asked for; by default the highest version' -r

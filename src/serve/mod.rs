@@ -34,6 +34,7 @@ pub mod problem;
 pub mod query;
 pub mod records;
 pub mod registry;
+pub mod reload;
 pub mod routes;
 pub mod tensors;
 pub mod tfs;
@@ -54,15 +55,20 @@ use http::stop::{self, Stop};
 use options::Options;
 use registry::keeper::Keeper;
 use registry::watch::{Look, Watch};
+use reload::Reload;
 
 /// At the end the log has so long to be written.
 const FLUSH: Duration = Duration::from_secs(1);
 
-/// Runs `mlserve serve` until a signal ends it.
+/// Runs `mlserve serve` until a signal ends it. `typed_again` says what the flags are when SIGHUP has
+/// them read again.
 ///
 /// # Errors
 /// Whatever keeps it from starting.
-pub fn run(args: &ServeArgs) -> Result<()> {
+pub fn run(
+    args: &ServeArgs,
+    typed_again: impl Fn() -> Result<Box<ServeArgs>> + Send + 'static,
+) -> Result<()> {
     let options = Options::new(args)?;
     // Before the models: an address that is taken is found at once, and who connects early waits.
     let listeners = listen(&options)?;
@@ -75,7 +81,8 @@ pub fn run(args: &ServeArgs) -> Result<()> {
     let app = Arc::new(app);
     let stop = Stop::default();
     let stopping = Arc::clone(&app);
-    stop::on_signals(&stop, move || stopping.stop()).map_err(cannot_start)?;
+    let reload = Reload::new(&app, args, typed_again);
+    stop::on_signals(&stop, move || stopping.stop(), move || reload.now()).map_err(cannot_start)?;
     if !options.quiet {
         let addresses: Vec<String> = listeners.iter().map(Listener::address).collect();
         let threads = flags::available_threads();
