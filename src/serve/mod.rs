@@ -86,8 +86,9 @@ pub fn run(
     if !options.quiet {
         let addresses: Vec<String> = listeners.iter().map(Listener::address).collect();
         let threads = flags::available_threads();
-        let banner = Banner::new(&app.registry.models(), &addresses, threads, app.auth());
-        tell(&banner.text());
+        let models = app.registry.defaults();
+        let banner = Banner::new(&models, &addresses, threads, app.auth());
+        tell(&banner.beside(&app.registry.table()).text());
     }
     let watch = options.watch.map(|interval| watch(interval, &app));
     let watch = watch.transpose()?;

@@ -34,10 +34,12 @@ impl<R: Fn() -> Result<Box<ServeArgs>>> Reload<R> {
 
     /// Reads all again. What is wrong leaves all as it was, and is said.
     pub fn now(&self) {
-        match self.try_now() {
+        let outcome = self.try_now();
+        match &outcome {
             Ok(said) => said.iter().for_each(|said| tell(said)),
             Err(error) => tell(&format!("nothing is changed: {error}")),
         }
+        self.app.metrics.reloaded(outcome.is_ok());
     }
 
     fn try_now(&self) -> Result<Vec<String>> {

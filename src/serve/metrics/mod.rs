@@ -54,6 +54,10 @@ pub fn answer<'s>(app: &App) -> Result<Reply<'s>, Problem> {
     ))
 }
 
+/// Versions that nobody has any more and whose series are still told of, so that the last that was
+/// counted is read.
+const MOST_GONE: usize = 16;
+
 /// All that is counted and measured.
 pub struct Metrics {
     /// What only the socket layer knows; it counts here.
@@ -68,6 +72,7 @@ pub struct Metrics {
     rejected: Mutex<BTreeMap<&'static str, u64>>,
     /// What happened to models, by model and word.
     events: Mutex<BTreeMap<(String, &'static str), u64>>,
+    reloads: Mutex<BTreeMap<&'static str, u64>>,
     runtime: OnceLock<String>,
     /// When the process started, in seconds since 1970; it has done nothing before.
     started_s: f64,
@@ -93,6 +98,7 @@ impl Default for Metrics {
             in_flight: Sharded::new(1),
             rejected: Mutex::default(),
             events: Mutex::default(),
+            reloads: Mutex::default(),
             runtime: OnceLock::new(),
             started_s: started.unwrap_or_default().as_secs_f64(),
         }
@@ -156,6 +162,12 @@ impl Metrics {
         *locked(&self.events).entry(key).or_default() += 1;
     }
 
+    /// Counts that the configuration was read again, or could not be.
+    pub fn reloaded(&self, is_read: bool) {
+        let outcome = if is_read { "success" } else { "failure" };
+        *locked(&self.reloads).entry(outcome).or_default() += 1;
+    }
+
     /// Says which ONNX Runtime this is.
     pub fn say_runtime(&self, version: &str) {
         self.runtime.get_or_init(|| version.to_owned());
@@ -165,7 +177,17 @@ impl Metrics {
     fn text(&self, table: &Table) -> prometheus::Result<Vec<u8>> {
         let mut page = Page::default();
         self.none.append(&mut page);
-        let models = locked(&self.models).clone();
+        let models = {
+            let mut models = locked(&self.models);
+            let gone = |series: &&Arc<Series>| Arc::strong_count(series) == 1;
+            let mut too_many = models.iter().filter(gone).count().saturating_sub(MOST_GONE);
+            models.retain(|series| {
+                let is_let_go = too_many > 0 && Arc::strong_count(series) == 1;
+                too_many -= usize::from(is_let_go);
+                !is_let_go
+            });
+            models.clone()
+        };
         models.iter().for_each(|series| series.append(&mut page));
         for (reason, count) in locked(&self.rejected).iter() {
             page.counter(
@@ -180,6 +202,14 @@ impl Metrics {
                 "mlserve_model_events_total",
                 "What happened to models: loaded, failed, retired, set",
                 &[("model", model), ("event", what)],
+                *count as f64,
+            );
+        }
+        for (outcome, count) in locked(&self.reloads).iter() {
+            page.counter(
+                "mlserve_config_reloads_total",
+                "How often SIGHUP had the configuration read again, by outcome",
+                &[("outcome", outcome)],
                 *count as f64,
             );
         }

@@ -177,6 +177,10 @@ impl Keeper {
         if let Some(fault) = scan.faults.first() {
             return Err(Error::usage(fault.clone()));
         }
+        let gone = scan.found.iter().find(|found| found.stamp.is_empty());
+        if let Some(Ok(file)) = gone.map(|found| &found.file) {
+            return Err(Error::usage("there is no such file").at(file.display()));
+        }
         // What would be set is tried on the versions that there will be.
         let mut planned: Vec<Entry> = Vec::new();
         for (name, found) in by_name(&scan) {
