@@ -16,6 +16,7 @@ pub mod outcome;
 pub mod plain;
 pub mod read;
 
+mod categories;
 mod coding;
 mod program;
 mod top;
