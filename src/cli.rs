@@ -493,7 +493,31 @@ pub struct InspectArgs {
     pub example: Option<ExampleKind>,
 
     #[command(flatten)]
+    pub depth: DepthArgs,
+
+    #[command(flatten)]
     pub runtime: RuntimeArgs,
+}
+
+/// Parts of a model that are looked at in depth.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "In depth (only these parts are shown; several may be given)")]
+pub struct DepthArgs {
+    /// Operators with their opsets and counts, and which of them the built-in ONNX Runtime lacks
+    #[arg(long, conflicts_with = "example")]
+    pub ops: bool,
+
+    /// Tensors of weights by size: dtype, range, zeros, NaN, quantization; reads all of their values
+    #[arg(long, conflicts_with = "example")]
+    pub weights: bool,
+
+    /// All metadata and documentation in full
+    #[arg(long, conflicts_with = "example")]
+    pub metadata: bool,
+
+    /// Most rows of a table; JSON has all
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub top: u32,
 }
 
 /// A record format.

@@ -137,10 +137,14 @@ Register-ArgumentCompleter -Native -CommandName 'mlserve' -ScriptBlock {
         }
         'mlserve;inspect' {
             [CompletionResult]::new('--example', '--example', [CompletionResultType]::ParameterName, 'Print a ready input for predict or the server instead')
+            [CompletionResult]::new('--top', '--top', [CompletionResultType]::ParameterName, 'Most rows of a table; JSON has all')
             [CompletionResult]::new('--runtime', '--runtime', [CompletionResultType]::ParameterName, 'Use this ONNX Runtime library instead of the built-in one')
             [CompletionResult]::new('--trees', '--trees', [CompletionResultType]::ParameterName, 'What evaluates tree ensembles: mlserve''s own kernel where it can, with the same scores, or ONNX Runtime')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON with stable keys')
             [CompletionResult]::new('--check', '--check', [CompletionResultType]::ParameterName, 'Load the model into ONNX Runtime, run one made-up batch and report what happened')
+            [CompletionResult]::new('--ops', '--ops', [CompletionResultType]::ParameterName, 'Operators with their opsets and counts, and which of them the built-in ONNX Runtime lacks')
+            [CompletionResult]::new('--weights', '--weights', [CompletionResultType]::ParameterName, 'Tensors of weights by size: dtype, range, zeros, NaN, quantization; reads all of their values')
+            [CompletionResult]::new('--metadata', '--metadata', [CompletionResultType]::ParameterName, 'All metadata and documentation in full')
             [CompletionResult]::new('--allow-known-bad-runtime', '--allow-known-bad-runtime', [CompletionResultType]::ParameterName, 'Use a runtime even if its version is known to give wrong answers')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more: -vv shows ONNX Runtime''s own messages')
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more: -vv shows ONNX Runtime''s own messages')

@@ -131,10 +131,14 @@ set edit:completion:arg-completer[mlserve] = {|@words|
         }
         &'mlserve;inspect'= {
             cand --example 'Print a ready input for predict or the server instead'
+            cand --top 'Most rows of a table; JSON has all'
             cand --runtime 'Use this ONNX Runtime library instead of the built-in one'
             cand --trees 'What evaluates tree ensembles: mlserve''s own kernel where it can, with the same scores, or ONNX Runtime'
             cand --json 'Print JSON with stable keys'
             cand --check 'Load the model into ONNX Runtime, run one made-up batch and report what happened'
+            cand --ops 'Operators with their opsets and counts, and which of them the built-in ONNX Runtime lacks'
+            cand --weights 'Tensors of weights by size: dtype, range, zeros, NaN, quantization; reads all of their values'
+            cand --metadata 'All metadata and documentation in full'
             cand --allow-known-bad-runtime 'Use a runtime even if its version is known to give wrong answers'
             cand -v 'Say more: -vv shows ONNX Runtime''s own messages'
             cand --verbose 'Say more: -vv shows ONNX Runtime''s own messages'
