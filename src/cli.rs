@@ -511,6 +511,11 @@ pub struct DepthArgs {
     #[arg(long, conflicts_with = "example")]
     pub weights: bool,
 
+    /// Tree ensembles: their size, depth and leaves, and the features that they ask for most (--trees
+    /// says what evaluates them)
+    #[arg(long, conflicts_with = "example")]
+    pub ensembles: bool,
+
     /// All metadata and documentation in full
     #[arg(long, conflicts_with = "example")]
     pub metadata: bool,

@@ -144,6 +144,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlserve' -ScriptBlock {
             [CompletionResult]::new('--check', '--check', [CompletionResultType]::ParameterName, 'Load the model into ONNX Runtime, run one made-up batch and report what happened')
             [CompletionResult]::new('--ops', '--ops', [CompletionResultType]::ParameterName, 'Operators with their opsets and counts, and which of them the built-in ONNX Runtime lacks')
             [CompletionResult]::new('--weights', '--weights', [CompletionResultType]::ParameterName, 'Tensors of weights by size: dtype, range, zeros, NaN, quantization; reads all of their values')
+            [CompletionResult]::new('--ensembles', '--ensembles', [CompletionResultType]::ParameterName, 'Tree ensembles: their size, depth and leaves, and the features that they ask for most (--trees says what evaluates them)')
             [CompletionResult]::new('--metadata', '--metadata', [CompletionResultType]::ParameterName, 'All metadata and documentation in full')
             [CompletionResult]::new('--allow-known-bad-runtime', '--allow-known-bad-runtime', [CompletionResultType]::ParameterName, 'Use a runtime even if its version is known to give wrong answers')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more: -vv shows ONNX Runtime''s own messages')

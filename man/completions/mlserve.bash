@@ -46,7 +46,7 @@ _mlserve() {
             return 0
             ;;
         mlserve__subcmd__inspect)
-            opts="-v -h --json --check --example --ops --weights --metadata --top --runtime --allow-known-bad-runtime --trees --verbose --help"
+            opts="-v -h --json --check --example --ops --weights --ensembles --metadata --top --runtime --allow-known-bad-runtime --trees --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -138,6 +138,7 @@ set edit:completion:arg-completer[mlserve] = {|@words|
             cand --check 'Load the model into ONNX Runtime, run one made-up batch and report what happened'
             cand --ops 'Operators with their opsets and counts, and which of them the built-in ONNX Runtime lacks'
             cand --weights 'Tensors of weights by size: dtype, range, zeros, NaN, quantization; reads all of their values'
+            cand --ensembles 'Tree ensembles: their size, depth and leaves, and the features that they ask for most (--trees says what evaluates them)'
             cand --metadata 'All metadata and documentation in full'
             cand --allow-known-bad-runtime 'Use a runtime even if its version is known to give wrong answers'
             cand -v 'Say more: -vv shows ONNX Runtime''s own messages'

@@ -152,6 +152,7 @@ complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l json -d 'Pri
 complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l check -d 'Load the model into ONNX Runtime, run one made-up batch and report what happened'
 complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l ops -d 'Operators with their opsets and counts, and which of them the built-in ONNX Runtime lacks'
 complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l weights -d 'Tensors of weights by size: dtype, range, zeros, NaN, quantization; reads all of their values'
+complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l ensembles -d 'Tree ensembles: their size, depth and leaves, and the features that they ask for most (--trees says what evaluates them)'
 complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l metadata -d 'All metadata and documentation in full'
 complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l allow-known-bad-runtime -d 'Use a runtime even if its version is known to give wrong answers'
 complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -s v -l verbose -d 'Say more: -vv shows ONNX Runtime\'s own messages'

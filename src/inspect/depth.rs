@@ -4,6 +4,7 @@
 //! Each file here has both forms of one section side by side, and lists its keys.
 
 mod docs;
+mod ensembles;
 mod ops;
 mod weights;
 
@@ -31,6 +32,7 @@ pub(super) fn look(facts: &Facts, args: &DepthArgs) -> Result<Option<Depth>> {
     let wanted = Wanted {
         operators: args.ops,
         weights: args.weights,
+        ensembles: args.ensembles,
         docs: args.metadata,
     };
     if wanted == Wanted::default() {
@@ -53,6 +55,9 @@ pub(super) fn text(facts: &Facts, depth: &Depth) -> String {
     if let Some(weights) = &anatomy.weights {
         weights::text(&mut out, weights, *top);
     }
+    if let Some(ensembles) = &anatomy.ensembles {
+        ensembles::text(&mut out, ensembles, *top);
+    }
     if depth.metadata {
         docs::text(&mut out, facts, anatomy.docs.as_deref().unwrap_or_default());
     }
@@ -67,6 +72,10 @@ pub(super) fn json(depth: &Depth, keys: &mut Map<String, Value>) {
     };
     add("ops", anatomy.operators.as_deref().map(ops::json));
     add("weights", anatomy.weights.as_ref().map(weights::json));
+    add(
+        "ensembles",
+        anatomy.ensembles.as_deref().map(ensembles::json),
+    );
     add("docs", anatomy.docs.as_deref().map(docs::json));
 }
 

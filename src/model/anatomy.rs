@@ -1,15 +1,17 @@
 //! What is inside a model, looked at in depth: operators and what the built-in runtime has of them,
-//! weights and their values, documentation.
+//! weights and their values, tree ensembles and their features, documentation.
 //!
 //! ```text
-//! file -> messages -> parts (main graph, subgraphs, functions) -> operators | weights | docs
+//! file -> messages -> parts (main graph, subgraphs, functions) -> operators | weights | ensembles | docs
 //! ```
 //!
 //! Only the file is read, and files that hold its weights; ONNX Runtime is not asked. Values are
 //! looked at where they lie in the mapped files, so that memory does not grow with them. Nothing here
 //! recurses, and what a file says of sizes is checked against what is there.
 
+mod columns;
 mod docs;
+mod ensembles;
 mod known;
 mod operators;
 mod quantized;
@@ -22,6 +24,7 @@ use super::proto::{Graph, Model};
 use crate::error::Result;
 
 pub use docs::Doc;
+pub use ensembles::{Depth, Ensemble, Feature, Inside};
 pub use known::Support;
 pub use operators::OperatorUse;
 pub use quantized::Quantized;
@@ -38,6 +41,7 @@ pub fn known_runtime() -> &'static str {
 pub struct Wanted {
     pub operators: bool,
     pub weights: bool,
+    pub ensembles: bool,
     pub docs: bool,
 }
 
@@ -47,6 +51,8 @@ pub struct Anatomy {
     /// Most frequent first, then by name.
     pub operators: Option<Vec<OperatorUse>>,
     pub weights: Option<Weights>,
+    /// In the file's order.
+    pub ensembles: Option<Vec<Ensemble>>,
     /// Documentation of anything but the model itself.
     pub docs: Option<Vec<Doc>>,
 }
@@ -83,6 +89,9 @@ pub fn look(facts: &Facts, wanted: &Wanted) -> Result<Anatomy> {
             .operators
             .then(|| operators::operators(&model, &parts)),
         weights: wanted.weights.then(|| weights::weights(facts, &parts)),
+        ensembles: wanted
+            .ensembles
+            .then(|| ensembles::ensembles(&facts.signature, &parts)),
         docs: wanted.docs.then(|| docs::docs(&parts)),
     })
 }

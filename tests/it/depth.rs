@@ -179,6 +179,89 @@ fn weights_say_what_is_wrong_with_them_and_who_reads_them() {
 }
 
 #[test]
+fn ensembles_are_what_onnx_says_of_their_lists() {
+    // Counted in Python from the attributes that onnx reads.
+    for (model, sizes, mean_depth, names, top, range) in [
+        (
+            "models/breast_cancer.onnx",
+            [60, 420, 480, 7, 420, 30],
+            4.783_333_333_333_333,
+            ["LgbmClassifier", "LOGISTIC"],
+            json!({"column": 21, "name": "worst texture", "splits": 45}),
+            [20.174_999_237_060_547, 36.810_001_373_291_016],
+        ),
+        (
+            "models/wine.onnx",
+            [40, 280, 320, 3, 0, 13],
+            3.0,
+            ["label", "SOFTMAX"],
+            json!({"column": 6, "name": null, "splits": 59}),
+            [0.605_000_019_073_486_3, 4.505_000_114_440_918],
+        ),
+        (
+            "models/diabetes.onnx",
+            [50, 150, 200, 2, 0, 8],
+            2.0,
+            ["TreeEnsembleRegressor", "NONE"],
+            json!({"column": 2, "name": null, "splits": 49}),
+            [23.700_000_762_939_453, 38.0],
+        ),
+        (
+            "tests/corpus/tree_ensemble_v5.onnx",
+            [1, 1, 2, 1, 0, 1],
+            1.0,
+            ["Y", "NONE"],
+            json!({"column": 0, "name": "x1", "splits": 1}),
+            [0.1, 0.1],
+        ),
+    ] {
+        let ensembles = &report(&[model, "--ensembles"])["ensembles"];
+        let one = &ensembles[0];
+        let features = one["features"].as_array().unwrap();
+        let keys = ["trees", "questions", "leaves", "depth", "missing_to_yes"];
+        let mut found: Vec<u64> = keys.iter().map(|key| one[key].as_u64().unwrap()).collect();
+        found.push(features.len() as u64);
+        assert_eq!(found, sizes, "{model}");
+        assert!(near(&one["mean_depth"], mean_depth), "{model}: {one}");
+        assert_eq!([&one["name"], &one["transform"]], names, "{model}");
+        for key in ["column", "name", "splits"] {
+            assert_eq!(features[0][key], top[key], "{model}: {key}");
+        }
+        let limits = [&features[0]["range"][0], &features[0]["range"][1]];
+        for (found, expected) in limits.into_iter().zip(range) {
+            assert!(near(found, expected), "{model}: {found}");
+        }
+    }
+}
+
+#[test]
+fn ensembles_are_told_in_words() {
+    assert_lines(
+        &["models/breast_cancer.onnx", "--ensembles", "--top", "2"],
+        &[
+            "TreeEnsembleClassifier \"LgbmClassifier\"",
+            "depth      7 at most, 4.8 on average",
+            "leaves     480 (8.0 a tree)",
+            "weights    -0.6777 to 0.2319",
+            "asks       BRANCH_LEQ x420",
+            "missing    goes to \"yes\" everywhere",
+            "features   30 are asked for",
+            "FEATURE               COLUMN  SPLITS  SHARE   THRESHOLDS",
+            "worst texture         21      45      10.7 %  20.17 to 36.81",
+            "and 28 more; --top 30 or --json shows them all",
+        ],
+    );
+    assert_lines(
+        &["models/iris.onnx", "--ensembles"],
+        &["TREE ENSEMBLES", "none"],
+    );
+    let forest = report(&["tests/corpus/isolation_forest.onnx", "--ensembles"]);
+    let second = &forest["ensembles"][1];
+    assert_eq!(second["name"], "node_sample1_TreeEnsembleRegressor");
+    assert_eq!(second["leaf_range"], json!([3.0, 18.0]));
+}
+
+#[test]
 fn metadata_is_shown_in_full() {
     let text = inspect(&[PARTS, "--metadata"]);
     let expected = "\
@@ -213,7 +296,7 @@ graph branch: either way
 
 #[test]
 fn parts_can_be_combined_and_nothing_of_them_reaches_the_terminal_raw() {
-    let all = ["--ops", "--weights", "--metadata"];
+    let all = ["--ops", "--weights", "--ensembles", "--metadata"];
     let model = "tests/corpus/evil_names.onnx";
     for json in [&[][..], &["--json"]] {
         let text = inspect(&[&[model][..], &all, json].concat());
@@ -221,7 +304,13 @@ fn parts_can_be_combined_and_nothing_of_them_reaches_the_terminal_raw() {
         assert!(!text.contains(raw), "{text:?}");
     }
     let text = inspect(&[&["models/digits.onnx"][..], &all].concat());
-    let headings = ["OPERATORS", "WEIGHTS", "WEIGHTS BY DTYPE", "METADATA"];
+    let headings = [
+        "OPERATORS",
+        "WEIGHTS",
+        "WEIGHTS BY DTYPE",
+        "TREE ENSEMBLES",
+        "METADATA",
+    ];
     let found: Vec<&str> = text
         .lines()
         .filter(|line| headings.contains(line))
