@@ -516,6 +516,23 @@ pub struct DepthArgs {
     #[arg(long, conflicts_with = "example")]
     pub ensembles: bool,
 
+    /// Estimate the memory of a run: weights, and the most that lies between operators at once
+    #[arg(long, conflicts_with = "example")]
+    pub memory: bool,
+
+    /// Count the arithmetic of a run by operator, as far as shapes are known
+    #[arg(long, conflicts_with = "example")]
+    pub flops: bool,
+
+    /// Records of the run that --memory and --flops tell of; several after commas
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1,1024", value_parser = clap::value_parser!(u32).range(1..))]
+    pub batch: Vec<u32>,
+
+    /// Size of a free dimension, such as sequence=128, for --memory and --flops; may be given several
+    /// times
+    #[arg(long, value_name = "NAME=N")]
+    pub dim: Vec<Pair>,
+
     /// All metadata and documentation in full
     #[arg(long, conflicts_with = "example")]
     pub metadata: bool,

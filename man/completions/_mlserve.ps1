@@ -137,6 +137,8 @@ Register-ArgumentCompleter -Native -CommandName 'mlserve' -ScriptBlock {
         }
         'mlserve;inspect' {
             [CompletionResult]::new('--example', '--example', [CompletionResultType]::ParameterName, 'Print a ready input for predict or the server instead')
+            [CompletionResult]::new('--batch', '--batch', [CompletionResultType]::ParameterName, 'Records of the run that --memory and --flops tell of; several after commas')
+            [CompletionResult]::new('--dim', '--dim', [CompletionResultType]::ParameterName, 'Size of a free dimension, such as sequence=128, for --memory and --flops; may be given several times')
             [CompletionResult]::new('--top', '--top', [CompletionResultType]::ParameterName, 'Most rows of a table; JSON has all')
             [CompletionResult]::new('--runtime', '--runtime', [CompletionResultType]::ParameterName, 'Use this ONNX Runtime library instead of the built-in one')
             [CompletionResult]::new('--trees', '--trees', [CompletionResultType]::ParameterName, 'What evaluates tree ensembles: mlserve''s own kernel where it can, with the same scores, or ONNX Runtime')
@@ -145,6 +147,8 @@ Register-ArgumentCompleter -Native -CommandName 'mlserve' -ScriptBlock {
             [CompletionResult]::new('--ops', '--ops', [CompletionResultType]::ParameterName, 'Operators with their opsets and counts, and which of them the built-in ONNX Runtime lacks')
             [CompletionResult]::new('--weights', '--weights', [CompletionResultType]::ParameterName, 'Tensors of weights by size: dtype, range, zeros, NaN, quantization; reads all of their values')
             [CompletionResult]::new('--ensembles', '--ensembles', [CompletionResultType]::ParameterName, 'Tree ensembles: their size, depth and leaves, and the features that they ask for most (--trees says what evaluates them)')
+            [CompletionResult]::new('--memory', '--memory', [CompletionResultType]::ParameterName, 'Estimate the memory of a run: weights, and the most that lies between operators at once')
+            [CompletionResult]::new('--flops', '--flops', [CompletionResultType]::ParameterName, 'Count the arithmetic of a run by operator, as far as shapes are known')
             [CompletionResult]::new('--metadata', '--metadata', [CompletionResultType]::ParameterName, 'All metadata and documentation in full')
             [CompletionResult]::new('--allow-known-bad-runtime', '--allow-known-bad-runtime', [CompletionResultType]::ParameterName, 'Use a runtime even if its version is known to give wrong answers')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more: -vv shows ONNX Runtime''s own messages')

@@ -131,6 +131,8 @@ set edit:completion:arg-completer[mlserve] = {|@words|
         }
         &'mlserve;inspect'= {
             cand --example 'Print a ready input for predict or the server instead'
+            cand --batch 'Records of the run that --memory and --flops tell of; several after commas'
+            cand --dim 'Size of a free dimension, such as sequence=128, for --memory and --flops; may be given several times'
             cand --top 'Most rows of a table; JSON has all'
             cand --runtime 'Use this ONNX Runtime library instead of the built-in one'
             cand --trees 'What evaluates tree ensembles: mlserve''s own kernel where it can, with the same scores, or ONNX Runtime'
@@ -139,6 +141,8 @@ set edit:completion:arg-completer[mlserve] = {|@words|
             cand --ops 'Operators with their opsets and counts, and which of them the built-in ONNX Runtime lacks'
             cand --weights 'Tensors of weights by size: dtype, range, zeros, NaN, quantization; reads all of their values'
             cand --ensembles 'Tree ensembles: their size, depth and leaves, and the features that they ask for most (--trees says what evaluates them)'
+            cand --memory 'Estimate the memory of a run: weights, and the most that lies between operators at once'
+            cand --flops 'Count the arithmetic of a run by operator, as far as shapes are known'
             cand --metadata 'All metadata and documentation in full'
             cand --allow-known-bad-runtime 'Use a runtime even if its version is known to give wrong answers'
             cand -v 'Say more: -vv shows ONNX Runtime''s own messages'

@@ -3,6 +3,7 @@
 //!
 //! Each file here has both forms of one section side by side, and lists its keys.
 
+mod cost;
 mod docs;
 mod ensembles;
 mod ops;
@@ -11,8 +12,8 @@ mod weights;
 use serde_json::{Map, Value};
 
 use crate::cli::DepthArgs;
-use crate::error::Result;
-use crate::model::anatomy::{self, Anatomy, Wanted};
+use crate::error::{Error, Result};
+use crate::model::anatomy::{self, Anatomy, Sizes, Wanted};
 use crate::model::onnx::Facts;
 
 /// The parts that were asked for.
@@ -20,6 +21,8 @@ pub(super) struct Depth {
     anatomy: Anatomy,
     /// Whether the metadata is asked for: `Facts` has it.
     metadata: bool,
+    memory: bool,
+    flops: bool,
     /// Rows of a table.
     top: usize,
 }
@@ -27,12 +30,17 @@ pub(super) struct Depth {
 /// Looks at the parts that `args` ask for; `None` where they ask for none.
 ///
 /// # Errors
-/// As [`anatomy::look`].
+/// As [`anatomy::look`], and [`Error::Usage`] for a size that is no number.
 pub(super) fn look(facts: &Facts, args: &DepthArgs) -> Result<Option<Depth>> {
     let wanted = Wanted {
         operators: args.ops,
         weights: args.weights,
         ensembles: args.ensembles,
+        costs: if args.memory || args.flops {
+            sizes(args)?
+        } else {
+            Vec::new()
+        },
         docs: args.metadata,
     };
     if wanted == Wanted::default() {
@@ -41,8 +49,31 @@ pub(super) fn look(facts: &Facts, args: &DepthArgs) -> Result<Option<Depth>> {
     Ok(Some(Depth {
         anatomy: anatomy::look(facts, &wanted)?,
         metadata: args.metadata,
+        memory: args.memory,
+        flops: args.flops,
         top: args.top as usize,
     }))
+}
+
+/// The sizes that costs are told for: each `--batch` with what `--dim` says.
+fn sizes(args: &DepthArgs) -> Result<Vec<Sizes>> {
+    let mut named = Vec::new();
+    for pair in &args.dim {
+        let size = pair.value.parse().map_err(|_| {
+            Error::usage(format!(
+                "--dim {}: expected a size such as 128, found \"{}\"",
+                pair.name, pair.value
+            ))
+        })?;
+        named.push((pair.name.clone(), size));
+    }
+    let batches = args.batch.iter().map(|batch| u64::from(*batch));
+    Ok(batches
+        .map(|batch| Sizes {
+            batch,
+            named: named.clone(),
+        })
+        .collect())
 }
 
 /// The sections of the text, each after an empty line.
@@ -57,6 +88,12 @@ pub(super) fn text(facts: &Facts, depth: &Depth) -> String {
     }
     if let Some(ensembles) = &anatomy.ensembles {
         ensembles::text(&mut out, ensembles, *top);
+    }
+    if depth.memory {
+        cost::memory(&mut out, &anatomy.costs);
+    }
+    if depth.flops {
+        cost::flops(&mut out, &anatomy.costs, *top);
     }
     if depth.metadata {
         docs::text(&mut out, facts, anatomy.docs.as_deref().unwrap_or_default());
@@ -76,6 +113,9 @@ pub(super) fn json(depth: &Depth, keys: &mut Map<String, Value>) {
         "ensembles",
         anatomy.ensembles.as_deref().map(ensembles::json),
     );
+    let costs = &anatomy.costs;
+    add("memory", depth.memory.then(|| cost::memory_json(costs)));
+    add("flops", depth.flops.then(|| cost::flops_json(costs)));
     add("docs", anatomy.docs.as_deref().map(docs::json));
 }
 

@@ -21,7 +21,7 @@
 //! | `classes` | class names of the whole model, or null |
 //! | `raw_scores` | why an output looks like a raw score, or null |
 //! | `nan_risk` | why missing values are scored wrongly, or null |
-//! | `ops`, `weights`, `ensembles`, `docs` | with `--ops`, `--weights`, `--ensembles`, `--metadata` only: see the files of `depth` |
+//! | `ops`, `weights`, `ensembles`, `memory`, `flops`, `docs` | with `--ops`, `--weights`, `--ensembles`, `--memory`, `--flops`, `--metadata` only: see the files of `depth` |
 //! | `check` | with `--check` only: `{ok, runtime, source, load_ms, run_ms, batch, outputs, error, hint, warnings}` |
 //!
 //! Of an input or output: `dtype` is the type of the elements, null for types that cannot be fed or

@@ -1,8 +1,9 @@
 //! What is inside a model, looked at in depth: operators and what the built-in runtime has of them,
-//! weights and their values, tree ensembles and their features, documentation.
+//! weights and their values, tree ensembles and their features, what a run
+//! costs, documentation.
 //!
 //! ```text
-//! file -> messages -> parts (main graph, subgraphs, functions) -> operators | weights | ensembles | docs
+//! file -> messages -> parts (main graph, subgraphs, functions) -> operators | weights | ensembles | costs | docs
 //! ```
 //!
 //! Only the file is read, and files that hold its weights; ONNX Runtime is not asked. Values are
@@ -10,11 +11,13 @@
 //! recurses, and what a file says of sizes is checked against what is there.
 
 mod columns;
+mod cost;
 mod docs;
 mod ensembles;
 mod known;
 mod operators;
 mod quantized;
+mod shapes;
 mod stats;
 mod values;
 mod weights;
@@ -23,11 +26,13 @@ use super::onnx::{self, Facts};
 use super::proto::{Graph, Model};
 use crate::error::Result;
 
+pub use cost::{Cost, Memory, Work};
 pub use docs::Doc;
 pub use ensembles::{Depth, Ensemble, Feature, Inside};
 pub use known::Support;
 pub use operators::OperatorUse;
 pub use quantized::Quantized;
+pub use shapes::Sizes;
 pub use stats::Stats;
 pub use weights::{DtypeTotal, Weight, Weights};
 
@@ -42,6 +47,8 @@ pub struct Wanted {
     pub operators: bool,
     pub weights: bool,
     pub ensembles: bool,
+    /// A cost for each of these sizes.
+    pub costs: Vec<Sizes>,
     pub docs: bool,
 }
 
@@ -53,6 +60,8 @@ pub struct Anatomy {
     pub weights: Option<Weights>,
     /// In the file's order.
     pub ensembles: Option<Vec<Ensemble>>,
+    /// In the order of the sizes.
+    pub costs: Vec<Cost>,
     /// Documentation of anything but the model itself.
     pub docs: Option<Vec<Doc>>,
 }
@@ -83,17 +92,26 @@ impl Part {
 pub fn look(facts: &Facts, wanted: &Wanted) -> Result<Anatomy> {
     let bytes = onnx::open(&facts.path)?;
     let model = onnx::parsed(&facts.path, &bytes)?;
-    let parts = parts(&model);
-    Ok(Anatomy {
+    Ok(examine(facts, &model, wanted))
+}
+
+fn examine(facts: &Facts, model: &Model<'_>, wanted: &Wanted) -> Anatomy {
+    let parts = parts(model);
+    Anatomy {
         operators: wanted
             .operators
-            .then(|| operators::operators(&model, &parts)),
+            .then(|| operators::operators(model, &parts)),
         weights: wanted.weights.then(|| weights::weights(facts, &parts)),
         ensembles: wanted
             .ensembles
             .then(|| ensembles::ensembles(&facts.signature, &parts)),
+        costs: wanted
+            .costs
+            .iter()
+            .filter_map(|sizes| Some(cost::cost(model.graph.as_ref()?, sizes)))
+            .collect(),
         docs: wanted.docs.then(|| docs::docs(&parts)),
-    })
+    }
 }
 
 /// Every graph of `model`: the main one, those within it, and the functions'.
@@ -119,4 +137,80 @@ fn parts<'m>(model: &'m Model<'m>) -> Vec<(Part, &'m Graph<'m>)> {
         }
     }
     parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn all() -> Wanted {
+        Wanted {
+            operators: true,
+            weights: true,
+            ensembles: true,
+            costs: vec![Sizes {
+                batch: u64::MAX / 3,
+                named: vec![("N".to_owned(), 1 << 40)],
+            }],
+            docs: true,
+        }
+    }
+
+    #[test]
+    fn flipped_bytes_are_looked_at_without_harm() {
+        let mut seed = 7_u64;
+        let mut random = move || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (seed >> 33) as usize
+        };
+        let mut looked = 0;
+        for name in [
+            "tests/corpus/inspect/parts.onnx",
+            "tests/corpus/inspect/shapes.onnx",
+            "tests/corpus/tree_ensemble_v5.onnx",
+            "tests/corpus/isolation_forest.onnx",
+            "tests/corpus/ext.onnx",
+            "tests/corpus/iris.ort",
+            "models/titanic.onnx",
+            "models/digits.onnx",
+        ] {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+            let whole = std::fs::read(&path).unwrap();
+            for _ in 0..600 {
+                let mut bytes = whole.clone();
+                for _ in 0..=random() % 4 {
+                    let at = random() % bytes.len();
+                    bytes[at] = random() as u8;
+                }
+                let facts = onnx::facts(&path, &bytes);
+                if let (Ok(facts), Ok(model)) = (facts, onnx::parsed(&path, &bytes)) {
+                    examine(&facts, &model, &all());
+                    looked += 1;
+                }
+            }
+        }
+        assert!(looked > 1000, "{looked}");
+    }
+
+    #[test]
+    fn parts_come_in_the_order_of_the_file() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/inspect/parts.onnx");
+        let bytes = std::fs::read(&path).unwrap();
+        let model = onnx::parsed(&path, &bytes).unwrap();
+        let parts = parts(&model);
+        let found: Vec<_> = parts
+            .iter()
+            .map(|(part, graph)| (*part, &*graph.name))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                (Part::Main, "parts"),
+                (Part::Subgraph, "branch"),
+                (Part::Subgraph, "branch"),
+                (Part::Function, "Twice"),
+            ]
+        );
+    }
 }

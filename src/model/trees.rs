@@ -45,6 +45,7 @@ pub(crate) use fold::Folded;
 pub(crate) use operator::Operators;
 pub(crate) use selfcheck::check;
 pub(crate) use slot::Slots;
+pub(crate) use types::Types;
 
 /// What is to evaluate tree ensembles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -262,6 +262,80 @@ fn ensembles_are_told_in_words() {
 }
 
 #[test]
+fn arithmetic_is_counted_from_shapes() {
+    // By hand: 8x6x6 pixels of 1x3x3, 16x4x4 of 8x3x3, 256 to 10; Div of 64, Relu of 288 and 256.
+    let report = report(&["models/digits.onnx", "--flops", "--batch", "1,100"]);
+    let [one, hundred] = [&report["flops"][0], &report["flops"][1]];
+    let macs = 8 * 6 * 6 * 9 + 16 * 4 * 4 * 72 + 256 * 10;
+    assert_eq!(one["macs"], macs);
+    assert_eq!(one["flops"], 2 * macs + 64 + 288 + 256);
+    assert_eq!(
+        (&hundred["batch"], &hundred["macs"]),
+        (&json!(100), &json!(100 * macs))
+    );
+    assert_eq!(one["uncounted_nodes"], 0);
+    let conv = json!({
+        "domain": "ai.onnx",
+        "name": "Conv",
+        "count": 2,
+        "uncounted": 0,
+        "macs": 21_024,
+        "flops": 42_048,
+    });
+    assert_eq!(one["operators"][0], conv);
+    // 60 trees that are 287 questions deep together.
+    let trees =
+        &self::report(&["models/breast_cancer.onnx", "--flops", "--batch", "2"])["flops"][0];
+    assert_eq!(
+        (&trees["macs"], &trees["flops"]),
+        (&json!(0), &json!(2 * 287))
+    );
+    assert_lines(
+        &["models/digits.onnx", "--flops", "--batch", "1"],
+        &[
+            "ARITHMETIC OF A RUN OF 1 RECORD",
+            "OPERATOR  COUNT  MACS    FLOPS   SHARE",
+            "Conv      2      21.0 k  42.0 k  88.0 %",
+            "all       7      23.6 k  47.8 k",
+        ],
+    );
+    assert_lines(
+        &[PARTS, "--flops"],
+        &["note: not counted: Foo, If, Twice, Upsample"],
+    );
+}
+
+#[test]
+fn memory_is_the_most_that_is_alive_at_once() {
+    // By hand, of float32: the input, what the first convolution gave and what the second gives; the
+    // functions in between write over what they read.
+    let report = report(&["models/digits.onnx", "--memory"]);
+    let memory = &report["memory"];
+    for (at, batch) in [(0, 1), (1, 1024)] {
+        let of = &memory[at];
+        assert_eq!(
+            (&of["batch"], &of["weight_bytes"]),
+            (&json!(batch), &json!(15_292))
+        );
+        assert_eq!(of["peak_bytes"], batch * 4 * (64 + 8 * 6 * 6 + 16 * 4 * 4));
+        assert_eq!(of["peak_at"], "Conv \"node_conv2d_1\"");
+        assert_eq!(of["unknown_values"], 0);
+    }
+    assert_lines(
+        &["models/digits.onnx", "--memory"],
+        &[
+            "MEMORY OF A RUN (estimate)",
+            "BATCH  WEIGHTS  VALUES AT MOST  BOTH     MOST AT",
+            "1      15.3 kB  2.4 kB          17.7 kB  Conv \"node_conv2d_1\"",
+        ],
+    );
+    let outcome = mlserve(&["inspect", "models/iris.onnx", "--memory", "--dim", "N=x"]).run();
+    assert_eq!(outcome.code, 2);
+    let message = "--dim N: expected a size such as 128, found \"x\"";
+    assert!(outcome.stderr.contains(message), "{}", outcome.stderr);
+}
+
+#[test]
 fn metadata_is_shown_in_full() {
     let text = inspect(&[PARTS, "--metadata"]);
     let expected = "\
@@ -296,7 +370,14 @@ graph branch: either way
 
 #[test]
 fn parts_can_be_combined_and_nothing_of_them_reaches_the_terminal_raw() {
-    let all = ["--ops", "--weights", "--ensembles", "--metadata"];
+    let all = [
+        "--ops",
+        "--weights",
+        "--ensembles",
+        "--memory",
+        "--flops",
+        "--metadata",
+    ];
     let model = "tests/corpus/evil_names.onnx";
     for json in [&[][..], &["--json"]] {
         let text = inspect(&[&[model][..], &all, json].concat());
@@ -309,6 +390,9 @@ fn parts_can_be_combined_and_nothing_of_them_reaches_the_terminal_raw() {
         "WEIGHTS",
         "WEIGHTS BY DTYPE",
         "TREE ENSEMBLES",
+        "MEMORY OF A RUN (estimate)",
+        "ARITHMETIC OF A RUN OF 1 RECORD",
+        "ARITHMETIC OF A RUN OF 1,024 RECORDS",
         "METADATA",
     ];
     let found: Vec<&str> = text
