@@ -577,7 +577,53 @@ pub struct InspectArgs {
     pub example: Option<ExampleKind>,
 
     #[command(flatten)]
+    pub depth: DepthArgs,
+
+    #[command(flatten)]
     pub runtime: RuntimeArgs,
+}
+
+/// Parts of a model that are looked at in depth.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "In depth (only these parts are shown; several may be given)")]
+pub struct DepthArgs {
+    /// Operators with their opsets and counts, and which of them the built-in ONNX Runtime lacks
+    #[arg(long, conflicts_with = "example")]
+    pub ops: bool,
+
+    /// Tensors of weights by size: dtype, range, zeros, NaN, quantization; reads all of their values
+    #[arg(long, conflicts_with = "example")]
+    pub weights: bool,
+
+    /// Tree ensembles: their size, depth and leaves, and the features that they ask for most (--trees
+    /// says what evaluates them)
+    #[arg(long, conflicts_with = "example")]
+    pub ensembles: bool,
+
+    /// Estimate the memory of a run: weights, and the most that lies between operators at once
+    #[arg(long, conflicts_with = "example")]
+    pub memory: bool,
+
+    /// Count the arithmetic of a run by operator, as far as shapes are known
+    #[arg(long, conflicts_with = "example")]
+    pub flops: bool,
+
+    /// Records of the run that --memory and --flops tell of; several after commas
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1,1024", value_parser = clap::value_parser!(u32).range(1..))]
+    pub batch: Vec<u32>,
+
+    /// Size of a free dimension, such as sequence=128, for --memory and --flops; may be given several
+    /// times
+    #[arg(long, value_name = "NAME=N")]
+    pub dim: Vec<Pair>,
+
+    /// All metadata and documentation in full
+    #[arg(long, conflicts_with = "example")]
+    pub metadata: bool,
+
+    /// Most rows of a table; JSON has all
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub top: u32,
 }
 
 /// A record format.

@@ -155,11 +155,20 @@ complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -s h -l help -d '
 complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l example -d 'Print a ready input for predict or the server instead' -r -f -a "csv\t''
 jsonl\t''
 curl\t''"
+complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l batch -d 'Records of the run that --memory and --flops tell of; several after commas' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l dim -d 'Size of a free dimension, such as sequence=128, for --memory and --flops; may be given several times' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l top -d 'Most rows of a table; JSON has all' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l runtime -d 'Use this ONNX Runtime library instead of the built-in one' -r -F
 complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l trees -d 'What evaluates tree ensembles: mlserve\'s own kernel where it can, with the same scores, or ONNX Runtime' -r -f -a "auto\t'mlserve\'s kernel for those that it knows'
 ort\t'ONNX Runtime for all'"
 complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l json -d 'Print JSON with stable keys'
 complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l check -d 'Load the model into ONNX Runtime, run one made-up batch and report what happened'
+complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l ops -d 'Operators with their opsets and counts, and which of them the built-in ONNX Runtime lacks'
+complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l weights -d 'Tensors of weights by size: dtype, range, zeros, NaN, quantization; reads all of their values'
+complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l ensembles -d 'Tree ensembles: their size, depth and leaves, and the features that they ask for most (--trees says what evaluates them)'
+complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l memory -d 'Estimate the memory of a run: weights, and the most that lies between operators at once'
+complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l flops -d 'Count the arithmetic of a run by operator, as far as shapes are known'
+complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l metadata -d 'All metadata and documentation in full'
 complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l allow-known-bad-runtime -d 'Use a runtime even if its version is known to give wrong answers'
 complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -s v -l verbose -d 'Say more: -vv shows ONNX Runtime\'s own messages'
 complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -s h -l help -d 'Print help (see more with \'--help\')'

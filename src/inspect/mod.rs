@@ -4,10 +4,12 @@
 //! file -> facts (-> check: ONNX Runtime, one made-up batch) -> text | JSON | example
 //! ```
 //!
-//! Only the file is read; ONNX Runtime is started for `--check` alone. The text is for people and
+//! Only the file is read; ONNX Runtime is started for `--check` alone. The parts that flags such as
+//! `--weights` ask for are `depth`. The text is for people and
 //! may change; the JSON (`json.rs` lists its keys) is for programs and is stable.
 
 mod check;
+mod depth;
 pub(crate) mod example;
 mod json;
 pub(crate) mod ports;
@@ -24,6 +26,7 @@ use crate::model::onnx::{self, Facts};
 use crate::model::trees::{Evaluated, foretell};
 
 use check::Checked;
+use depth::Depth;
 
 /// Runs `mlserve inspect`.
 ///
@@ -47,10 +50,12 @@ pub fn run(args: &InspectArgs) -> Result<()> {
         Some(evaluated) => evaluated,
         None => foretell(&facts, trees)?,
     };
+    let depth = depth::look(&facts, &args.depth)?;
     let told = Told {
         facts: &facts,
         evaluated: &evaluated,
         checked: checked.as_ref(),
+        depth: depth.as_ref(),
     };
     let report = if args.json {
         json::text(&told)?
@@ -68,6 +73,8 @@ struct Told<'a> {
     evaluated: &'a Evaluated,
     /// After `--check`: what ONNX Runtime said.
     checked: Option<&'a Checked>,
+    /// The parts that were asked for.
+    depth: Option<&'a Depth>,
 }
 
 /// What `--json` prints of a loaded model, on one line, with its name and version instead of its path.

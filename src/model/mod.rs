@@ -4,6 +4,8 @@
 //! file -> onnx (facts, signature) -> trees -> rewrite -> session (runtime) -> run
 //! ```
 
+pub mod anatomy;
+pub mod compatible;
 pub mod dtype;
 pub mod external;
 pub mod onnx;

@@ -12,6 +12,7 @@ mod client;
 mod compare;
 mod corpus;
 mod deep;
+mod depth;
 mod dirty;
 mod docs;
 mod errors;
