@@ -372,6 +372,8 @@ pub struct ServeArgs {
     #[command(flatten)]
     pub limits: LimitArgs,
     #[command(flatten)]
+    pub batching: BatchingArgs,
+    #[command(flatten)]
     pub fields: FieldArgs,
     #[command(flatten)]
     pub values: ValueArgs,
@@ -528,6 +530,24 @@ pub struct LimitArgs {
     /// Most records of one run of the model
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
     pub batch_size: u32,
+}
+
+/// What becomes of requests that come while all threads run models.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Batching")]
+pub struct BatchingArgs {
+    /// Most records of what waits for a model and is run together; 1 runs each request alone. By
+    /// default what --batch-size says
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    pub max_batch: Option<u32>,
+
+    /// Most requests that wait for one model; further ones are told to come back (503)
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    pub max_queue: u32,
+
+    /// Milliseconds that a request waits for others, also while a thread is free: for accelerators
+    #[arg(long, value_name = "MS", default_value_t = 0.0)]
+    pub batch_delay_ms: f64,
 }
 
 /// Which fields of a record are what.

@@ -246,7 +246,7 @@ _mlserve() {
             return 0
             ;;
         mlserve__subcmd__serve)
-            opts="-p -q -v -h --config --versions --label --default --route --sticky --shadow --watch --watch-interval-ms --refuse-breaks --admin --host --port --listen --quiet --token-file --cors --log --max-body --max-head --max-fields --max-url --max-connections --max-requests --timeout-s --header-timeout-s --body-timeout-s --idle-timeout-s --write-timeout-s --grace-s --compress-from --batch-size --features --allow-missing-columns --set --strict --nan --missing --missing-in-strings --fill --lenient --outputs --classes --activation --threshold --top --argmax --runtime --allow-known-bad-runtime --trees --verbose --help"
+            opts="-p -q -v -h --config --versions --label --default --route --sticky --shadow --watch --watch-interval-ms --refuse-breaks --admin --host --port --listen --quiet --token-file --cors --log --max-body --max-head --max-fields --max-url --max-connections --max-requests --timeout-s --header-timeout-s --body-timeout-s --idle-timeout-s --write-timeout-s --grace-s --compress-from --batch-size --max-batch --max-queue --batch-delay-ms --features --allow-missing-columns --set --strict --nan --missing --missing-in-strings --fill --lenient --outputs --classes --activation --threshold --top --argmax --runtime --allow-known-bad-runtime --trees --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -365,6 +365,18 @@ _mlserve() {
                     return 0
                     ;;
                 --batch-size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-batch)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-queue)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --batch-delay-ms)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

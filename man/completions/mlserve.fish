@@ -125,6 +125,9 @@ complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l write-timeout-
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l grace-s -d 'Seconds in which requests are finished after SIGTERM or Ctrl-C; a second signal ends at once' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l compress-from -d 'Answers of this size on are compressed for clients that accept it' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l batch-size -d 'Most records of one run of the model' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-batch -d 'Most records of what waits for a model and is run together; 1 runs each request alone. By default what --batch-size says' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-queue -d 'Most requests that wait for one model; further ones are told to come back (503)' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l batch-delay-ms -d 'Milliseconds that a request waits for others, also while a thread is free: for accelerators' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l features -d 'Fields of the model\'s one matrix input, in the model\'s order' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l set -d 'Give an input that does not change from record to record (a scalar, a state)' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l nan -d 'What JSON answers have for NaN and infinities, which it cannot say' -r -f -a "null\t''

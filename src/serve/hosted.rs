@@ -16,6 +16,8 @@ use crate::model::signature::Signature;
 use crate::model::trees::Choice;
 use crate::model::{Model, onnx};
 
+use super::batching::pool::Pool;
+use super::batching::queue::{Limits, Queue};
 use super::counters::Counters;
 use super::metrics::series::Series;
 use super::outputs::Output;
@@ -38,6 +40,9 @@ pub struct Hosting {
     pub strict: bool,
     /// Records of one run at most.
     pub batch_size: usize,
+    /// What all models share to run.
+    pub pool: Arc<Pool>,
+    pub queueing: Limits,
 }
 
 /// A model that answers requests.
@@ -53,6 +58,8 @@ pub struct Hosted {
     pub counters: Counters,
     /// Its outputs as they really come, once somebody has asked.
     pub(super) outputs: OnceLock<Vec<Output>>,
+    /// Its runs, at once or in the line.
+    pub queue: Queue,
     /// Where its requests are counted, once the metrics know it.
     pub series: OnceLock<Arc<Series>>,
     /// For records without names; an error where no record alone can feed the model.
@@ -94,6 +101,7 @@ impl Hosted {
             description: inspect::description(&model.facts, model.evaluated(), (name, version))?,
             counters: Counters::default(),
             outputs: OnceLock::new(),
+            queue: Queue::new(&hosting.pool, hosting.queueing, Ok(())),
             series: OnceLock::new(),
             expected,
             plans: RwLock::default(),
@@ -106,7 +114,10 @@ impl Hosted {
                 .layout(&expected.plan, None, wanted)
                 .map_err(|error| error.at(path.display()))?;
         }
+        let queue = hosted.batching();
         Ok(Hosted {
+            description: queue.told_in(&hosted.description),
+            queue,
             load: started.elapsed(),
             ..hosted
         })

@@ -10,6 +10,7 @@ pub mod app;
 pub mod auth;
 pub mod b64;
 pub mod banner;
+pub mod batching;
 pub mod call;
 pub mod cloud;
 pub mod cors;

@@ -1,6 +1,7 @@
 //! From what was typed, and from the environments that containers are run in, to what it means.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::batch::columns::Wanted;
@@ -12,6 +13,7 @@ use crate::flags;
 
 use super::admin::Change;
 use super::auth::Auth;
+use super::batching::{self, pool::Pool};
 use super::cloud::{Paths, is_container};
 use super::cors::Cors;
 use super::hosted::Hosting;
@@ -55,6 +57,8 @@ const PORT: u16 = 8080;
 /// the container. SageMaker's has no variable that says so, but its models are where it mounts them.
 const LOOPBACK: &str = "127.0.0.1";
 const ALL: &str = "0.0.0.0";
+/// The longest that a run waits for others while it could run.
+const MOST_DELAY: Duration = Duration::from_secs(10);
 /// Variables that name the port.
 const PORT_VARIABLES: [&str; 3] = ["PORT", "AIP_HTTP_PORT", "SAGEMAKER_BIND_TO_PORT"];
 
@@ -108,6 +112,23 @@ fn limits(args: &LimitArgs) -> Limits {
         handler: (args.timeout_s > 0).then_some(seconds(args.timeout_s)),
         grace: seconds(args.grace_s),
     }
+}
+
+fn queueing(args: &ServeArgs) -> Result<batching::queue::Limits> {
+    let typed = &args.batching;
+    let delay = Duration::try_from_secs_f64(typed.batch_delay_ms / 1000.0);
+    let delay = delay.ok().filter(|delay| *delay <= MOST_DELAY);
+    Ok(batching::queue::Limits {
+        max_batch: typed.max_batch.unwrap_or(args.limits.batch_size) as usize,
+        max_queue: typed.max_queue as usize,
+        delay: delay.ok_or_else(|| {
+            Error::usage(format!(
+                "--batch-delay-ms {}: expected a number from 0 to {}",
+                typed.batch_delay_ms,
+                MOST_DELAY.as_millis()
+            ))
+        })?,
+    })
 }
 
 fn operation(args: &ServeArgs) -> Result<Operation> {
@@ -197,6 +218,8 @@ fn wishes(args: &ServeArgs) -> Result<Wishes> {
             wanted: wanted(args)?,
             strict: args.fields.strict,
             batch_size: args.limits.batch_size as usize,
+            pool: Arc::new(Pool::new(flags::available_threads())),
+            queueing: queueing(args)?,
         },
         refuse_breaks: typed.refuse_breaks,
         policies: set("--versions", &typed.versions, Policy::read)?,

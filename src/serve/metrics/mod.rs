@@ -120,11 +120,15 @@ impl Metrics {
             let is_it = |series: &&Arc<Series>| {
                 series.model == hosted.name && series.version == hosted.version
             };
-            if let Some(series) = models.iter().find(is_it) {
-                return Arc::clone(series);
-            }
-            let series = Arc::new(Series::new(&hosted.name, &hosted.version));
-            models.push(Arc::clone(&series));
+            let series = match models.iter().find(is_it) {
+                Some(series) => Arc::clone(series),
+                None => {
+                    let series = Arc::new(Series::new(&hosted.name, &hosted.version));
+                    models.push(Arc::clone(&series));
+                    series
+                }
+            };
+            series.watch(hosted.queue.waiting());
             series
         })
     }

@@ -195,7 +195,11 @@ impl Keeper {
             planned.push(entry);
         }
         astray(&planned)?;
-        kept.wishes = wishes;
+        // How models are run is as it was: they share one pool.
+        kept.wishes = Wishes {
+            hosting: kept.wishes.hosting.clone(),
+            ..wishes
+        };
         let mut change = Change::new(&self.registry, &mut kept);
         change.apply(&scan, Extent::Changed);
         Ok(change.finish().0)
