@@ -280,13 +280,18 @@ pub struct RunArgs {
     #[arg(long)]
     pub explain: bool,
 
-    /// Threads that score; by default as many as this process may use
+    /// Threads that score; by default as many as this process may use, less those of --intra-op
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub jobs: Option<u16>,
 
     /// Records of one run of the model; the last bits of predictions may depend on it
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
     pub batch_size: u32,
+
+    /// Threads inside one run of the model, out of one pool for all; the last bits of predictions may
+    /// depend on it. Pays where batches are few and large; tree ensembles stay on one thread
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub intra_op: u16,
 
     /// No progress bar, no notes, no closing line
     #[arg(short, long)]
@@ -334,6 +339,8 @@ pub struct ServeArgs {
     pub operation: OperationArgs,
     #[command(flatten)]
     pub limits: LimitArgs,
+    #[command(flatten)]
+    pub hardware: HardwareArgs,
     #[command(flatten)]
     pub fields: FieldArgs,
     #[command(flatten)]
@@ -444,6 +451,21 @@ pub struct LimitArgs {
     /// Most records of one run of the model
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
     pub batch_size: u32,
+}
+
+/// What of the machine the models may use.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Hardware")]
+pub struct HardwareArgs {
+    /// Runs of models at once, over all models; by default as many as this process may use threads
+    /// (affinity and cgroup quota count), less those of --intra-op
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+
+    /// Threads inside one run of a model, out of one pool for all models; the last bits of predictions
+    /// may depend on it. Pays for large models and few clients; tree ensembles stay on one thread
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub intra_op: u16,
 }
 
 /// Which fields of a record are what.

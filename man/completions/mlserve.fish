@@ -77,8 +77,9 @@ complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l shard -d 'Sc
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l shards -d 'Score the part of N that the environment names (JOB_COMPLETION_INDEX, AWS_BATCH_JOB_ARRAY_INDEX, SLURM_ARRAY_TASK_ID)' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l manifest -d 'Write a JSON account of the run to FILE: what was scored, by what, with which outcome' -r -F
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l limit -d 'Score only the first N records' -r
-complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -s j -l jobs -d 'Threads that score; by default as many as this process may use' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -s j -l jobs -d 'Threads that score; by default as many as this process may use, less those of --intra-op' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l batch-size -d 'Records of one run of the model; the last bits of predictions may depend on it' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l intra-op -d 'Threads inside one run of the model, out of one pool for all; the last bits of predictions may depend on it. Pays where batches are few and large; tree ensembles stay on one thread' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l runtime -d 'Use this ONNX Runtime library instead of the built-in one' -r -F
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l trees -d 'What evaluates tree ensembles: mlserve\'s own kernel where it can, with the same scores, or ONNX Runtime' -r -f -a "auto\t'mlserve\'s kernel for those that it knows'
 ort\t'ONNX Runtime for all'"
@@ -117,6 +118,8 @@ complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l write-timeout-
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l grace-s -d 'Seconds in which requests are finished after SIGTERM or Ctrl-C; a second signal ends at once' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l compress-from -d 'Answers of this size on are compressed for clients that accept it' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l batch-size -d 'Most records of one run of the model' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l threads -d 'Runs of models at once, over all models; by default as many as this process may use threads (affinity and cgroup quota count), less those of --intra-op' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l intra-op -d 'Threads inside one run of a model, out of one pool for all models; the last bits of predictions may depend on it. Pays for large models and few clients; tree ensembles stay on one thread' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l features -d 'Fields of the model\'s one matrix input, in the model\'s order' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l set -d 'Give an input that does not change from record to record (a scalar, a state)' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l nan -d 'What JSON answers have for NaN and infinities, which it cannot say' -r -f -a "null\t''

@@ -38,7 +38,7 @@ pub fn run(args: &InspectArgs) -> Result<()> {
     let trees = flags::trees_choice(&args.runtime);
     let checked = args
         .check
-        .then(|| check::check(&facts, &flags::runtime_choice(&args.runtime), trees));
+        .then(|| check::check(&facts, &flags::runtime_choice(&args.runtime, 1), trees));
     // What a load showed counts more than what the file lets expect.
     let evaluated = match checked
         .as_ref()

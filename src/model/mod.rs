@@ -84,6 +84,11 @@ impl Model {
         &self.warnings
     }
 
+    /// The ONNX Runtime that runs it.
+    pub fn runtime(&self) -> &'static Runtime {
+        self.runtime
+    }
+
     /// The version of the ONNX Runtime that runs it.
     pub fn runtime_version(&self) -> &str {
         self.runtime.version()
@@ -197,6 +202,7 @@ fn load(runtime: &Runtime, facts: &Facts, bytes: &[u8], slots: &Slots<'_>) -> Re
         rewritten: rewritten.as_deref(),
         folder: folder.as_deref(),
         operators,
+        is_for_use: true,
     };
     Session::load(runtime, facts, source)
 }

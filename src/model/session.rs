@@ -45,18 +45,21 @@ pub struct Source<'a> {
     pub folder: Option<&'a Path>,
     /// Operators of ours that the bytes use.
     pub(crate) operators: Option<Operators>,
+    /// Whether runs may use all that the user gave: without it they are those that others are held
+    /// against, on one thread.
+    pub(crate) is_for_use: bool,
 }
 
 impl Session {
-    /// Loads the model of `facts` for the CPU, one thread a run: the callers are the parallelism,
-    /// and results then do not depend on how many threads there are.
+    /// Loads the model of `facts` for the CPU, by default with one thread a run: the callers are the
+    /// parallelism, and results then do not depend on how many threads there are.
     ///
     /// # Errors
     /// [`Error::Model`] with what the runtime dislikes about the model, in words that help.
     pub fn load(runtime: &Runtime, facts: &Facts, source: Source<'_>) -> Result<Session> {
         let refused = |error: ort::Error| refusal::load(facts, runtime.version(), error.message());
         let make = || {
-            let mut builder = builder(runtime, source.folder)?;
+            let mut builder = builder(runtime, &source)?;
             if let Some(operators) = &source.operators {
                 operators.add_to(&mut builder)?;
             }
@@ -162,15 +165,21 @@ impl Session {
     }
 }
 
-fn builder(runtime: &Runtime, folder: Option<&Path>) -> ort::Result<SessionBuilder> {
-    let mut builder = OrtSession::builder(runtime.environment())?
-        .with_intra_threads(1)?
-        .with_inter_threads(1)?
-        .with_intra_op_spinning(false)?
+fn builder(runtime: &Runtime, source: &Source<'_>) -> ort::Result<SessionBuilder> {
+    let mut builder = OrtSession::builder(runtime.environment())?;
+    // From two threads on they are those of the environment's pool.
+    if runtime.intra_op() == 1 || !source.is_for_use {
+        builder = builder
+            .with_independent_thread_pool()?
+            .with_intra_threads(1)?
+            .with_inter_threads(1)?
+            .with_intra_op_spinning(false)?;
+    }
+    builder = builder
         .with_optimization_level(GraphOptimizationLevel::Level3)?
         // Wrongly declared output shapes would be reported at every run otherwise.
         .with_log_level(ort::logging::LogLevel::Error)?;
-    if let Some(folder) = folder {
+    if let Some(folder) = source.folder {
         let folder = folder.to_string_lossy();
         builder = builder.with_config_entry(
             "session.model_external_initializers_file_folder_path",

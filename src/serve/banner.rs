@@ -35,8 +35,9 @@ pub struct Banner {
     /// Where it listens: `HOST:PORT` with the real port, or `unix:PATH`.
     pub addresses: Vec<String>,
     pub models: Vec<Told>,
-    /// Threads that this process may use.
+    /// Runs of models at once, and threads inside each.
     pub threads: usize,
+    pub intra_op: usize,
     /// What a shell puts for a token, where one is asked for.
     pub token: Option<String>,
     pub warnings: Vec<String>,
@@ -81,6 +82,9 @@ impl Banner {
             addresses: addresses.to_vec(),
             models: models.iter().map(|hosted| Told::new(hosted)).collect(),
             threads,
+            intra_op: models
+                .first()
+                .map_or(1, |hosted| hosted.model.runtime().intra_op()),
             token: auth.in_shell(),
             warnings: models
                 .iter()
@@ -100,8 +104,7 @@ impl Banner {
         if let Some(url) = &first {
             labelled(&mut out, "Docs", &format!("{url}/docs"));
         }
-        let threads = format!("{} at most", shown::plural(self.threads, "thread"));
-        labelled(&mut out, "Runs on", &threads);
+        labelled(&mut out, "Runs on", &self.runs_on());
         for told in self.models.iter().take(MOST_MODELS) {
             out.push('\n');
             told.append(&mut out);
@@ -119,6 +122,15 @@ impl Banner {
             out.push_str(&format!("warning: {}\n", escape_controls(warning)));
         }
         out
+    }
+
+    /// The threads that models run on.
+    fn runs_on(&self) -> String {
+        let mut text = format!("{} at most", shown::plural(self.threads, "thread"));
+        if let Some(helpers @ 1..) = self.intra_op.checked_sub(1) {
+            text.push_str(&format!(", and {helpers} more that help inside runs"));
+        }
+        text
     }
 
     /// A command for each model, or for the first of many.

@@ -32,6 +32,8 @@ const MOST_COLUMNS: usize = 10_000;
 pub struct Hosting {
     pub runtime: RuntimeChoice,
     pub trees: Choice,
+    /// Runs of models at once, over all models.
+    pub threads: usize,
     pub rules: Rules,
     pub wanted: Wanted,
     /// Unknown fields are a fault.

@@ -43,7 +43,6 @@ use std::time::Duration;
 
 use crate::cli::ServeArgs;
 use crate::error::{Error, Result};
-use crate::flags;
 
 use app::App;
 use banner::Banner;
@@ -74,7 +73,7 @@ pub fn run(args: &ServeArgs) -> Result<()> {
     stop::on_signals(&stop, move || stopping.stop()).map_err(cannot_start)?;
     if !options.quiet {
         let addresses: Vec<String> = listeners.iter().map(Listener::address).collect();
-        let threads = flags::available_threads();
+        let threads = options.hosting.threads;
         let banner = Banner::new(app.registry.models(), &addresses, threads, app.auth());
         tell(&banner.text());
     }

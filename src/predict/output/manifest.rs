@@ -51,6 +51,10 @@ impl Manifest<'_> {
             "mlserve": env!("CARGO_PKG_VERSION"),
             "runtime": self.model.runtime_version(),
             "trees": trees(self.model),
+            "hardware": {
+                "jobs": options.jobs,
+                "intra_op": self.model.runtime().intra_op(),
+            },
             "arguments": arguments,
             "model": file(&options.model)?,
             "inputs": inputs.collect::<Result<Vec<_>>>()?,
