@@ -306,6 +306,15 @@ pub struct RuntimeArgs {
     #[arg(long, value_name = "PATH")]
     pub runtime: Option<PathBuf>,
 
+    /// Run models on this execution provider, such as cuda:device_id=1; may be given several times, the
+    /// first takes what it can. With "cpu" last the CPU runs what is left, else that is an error
+    #[arg(long, value_name = "NAME[:KEY=VALUE,...]")]
+    pub provider: Vec<ProviderName>,
+
+    /// Load execution providers from this library of theirs
+    #[arg(long, value_name = "PATH")]
+    pub provider_library: Vec<PathBuf>,
+
     /// Use a runtime even if its version is known to give wrong answers
     #[arg(long)]
     pub allow_known_bad_runtime: bool,
@@ -701,6 +710,48 @@ impl FromStr for NameList {
     }
 }
 
+/// An execution provider, `NAME` or `NAME:KEY=VALUE,KEY=VALUE`; `\,` is a comma within a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderName {
+    pub name: String,
+    pub options: Vec<(String, String)>,
+}
+
+impl FromStr for ProviderName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, rest) = match text.split_once(':') {
+            Some((name, rest)) => (name, Some(rest)),
+            None => (text, None),
+        };
+        if name.is_empty() {
+            return Err("expected NAME or NAME:KEY=VALUE,KEY=VALUE".to_owned());
+        }
+        let mut parts: Vec<String> = Vec::new();
+        let mut is_within = false;
+        for part in rest.into_iter().flat_map(|rest| rest.split(',')) {
+            let whole = part.strip_suffix('\\');
+            let text = whole.unwrap_or(part);
+            match parts.last_mut().filter(|_| is_within) {
+                Some(last) => *last = format!("{last},{text}"),
+                None => parts.push(text.to_owned()),
+            }
+            is_within = whole.is_some();
+        }
+        let option = |part: String| match part.split_once('=') {
+            Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+            _ => Err(format!(
+                "expected KEY=VALUE after {name}:, found \"{part}\"; \\, is a comma within a value"
+            )),
+        };
+        Ok(ProviderName {
+            name: name.to_owned(),
+            options: parts.into_iter().map(option).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
 /// `NAME=VALUE`; the first `=` divides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pair {
@@ -718,6 +769,39 @@ impl FromStr for Pair {
                 value: value.to_owned(),
             }),
             _ => Err("expected NAME=VALUE".to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_provider_has_options_after_a_colon() {
+        for (text, name, options) in [
+            ("cpu", "cpu", &[][..]),
+            ("cuda:device_id=1", "cuda", &[("device_id", "1")]),
+            ("a:b=c=d,e=", "a", &[("b", "c=d"), ("e", "")]),
+            // TensorRT's shapes have commas and colons.
+            (
+                r"tensorrt:trt_profile_min_shapes=x:1x3\,y:1,trt_fp16_enable=1",
+                "tensorrt",
+                &[
+                    ("trt_profile_min_shapes", "x:1x3,y:1"),
+                    ("trt_fp16_enable", "1"),
+                ],
+            ),
+        ] {
+            let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+            let expected = ProviderName {
+                name: name.to_owned(),
+                options: options.iter().map(owned).collect(),
+            };
+            assert_eq!(text.parse(), Ok(expected), "{text}");
+        }
+        for text in ["", ":a=b", "cuda:", "cuda:a", "cuda:=b", "cuda:a=b,"] {
+            assert!(text.parse::<ProviderName>().is_err(), "{text}");
         }
     }
 }

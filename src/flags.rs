@@ -10,6 +10,7 @@ use crate::cli::{
     ActivationName, NameList, Pair, PredictionArgs, RuntimeArgs, ServeArgs, TreesName, ValueArgs,
 };
 use crate::error::{Error, Result};
+use crate::model::provider::{self, Asked};
 use crate::model::runtime::RuntimeChoice;
 use crate::model::trees::Choice;
 
@@ -34,13 +35,24 @@ pub fn serve_threads(args: &ServeArgs) -> usize {
 }
 
 /// The runtime that the flags ask for, with `intra_op` threads inside one run.
-pub fn runtime_choice(args: &RuntimeArgs, intra_op: u16) -> RuntimeChoice {
-    RuntimeChoice {
+///
+/// # Errors
+/// As [`provider::check`].
+pub fn runtime_choice(args: &RuntimeArgs, intra_op: u16) -> Result<RuntimeChoice> {
+    let asked = args.provider.iter().map(|typed| Asked {
+        name: typed.name.clone(),
+        options: typed.options.clone(),
+    });
+    let providers: Vec<Asked> = asked.collect();
+    provider::check(&providers, &args.provider_library)?;
+    Ok(RuntimeChoice {
         library: args.runtime.clone(),
         allow_known_bad: args.allow_known_bad_runtime,
         verbosity: args.verbose,
         intra_op: usize::from(intra_op),
-    }
+        providers,
+        provider_libraries: args.provider_library.clone(),
+    })
 }
 
 /// What the flags let evaluate tree ensembles.

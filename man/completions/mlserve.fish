@@ -81,6 +81,8 @@ complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -s j -l jobs -d
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l batch-size -d 'Records of one run of the model; the last bits of predictions may depend on it' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l intra-op -d 'Threads inside one run of the model, out of one pool for all; the last bits of predictions may depend on it. Pays where batches are few and large; tree ensembles stay on one thread' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l runtime -d 'Use this ONNX Runtime library instead of the built-in one' -r -F
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l provider -d 'Run models on this execution provider, such as cuda:device_id=1; may be given several times, the first takes what it can. With "cpu" last the CPU runs what is left, else that is an error' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l provider-library -d 'Load execution providers from this library of theirs' -r -F
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l trees -d 'What evaluates tree ensembles: mlserve\'s own kernel where it can, with the same scores, or ONNX Runtime' -r -f -a "auto\t'mlserve\'s kernel for those that it knows'
 ort\t'ONNX Runtime for all'"
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l no-header -d 'The first line is a record: columns are called 1, 2, 3... and the output has no header'
@@ -133,6 +135,8 @@ softmax\t''"
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l threshold -d 'Decide for the positive class from this probability on (two classes)' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l top -d 'Show only the K best classes and their scores' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l runtime -d 'Use this ONNX Runtime library instead of the built-in one' -r -F
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l provider -d 'Run models on this execution provider, such as cuda:device_id=1; may be given several times, the first takes what it can. With "cpu" last the CPU runs what is left, else that is an error' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l provider-library -d 'Load execution providers from this library of theirs' -r -F
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l trees -d 'What evaluates tree ensembles: mlserve\'s own kernel where it can, with the same scores, or ONNX Runtime' -r -f -a "auto\t'mlserve\'s kernel for those that it knows'
 ort\t'ONNX Runtime for all'"
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -s q -l quiet -d 'No banner at the start, no line for each request'
@@ -148,6 +152,8 @@ complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l example -d '
 jsonl\t''
 curl\t''"
 complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l runtime -d 'Use this ONNX Runtime library instead of the built-in one' -r -F
+complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l provider -d 'Run models on this execution provider, such as cuda:device_id=1; may be given several times, the first takes what it can. With "cpu" last the CPU runs what is left, else that is an error' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l provider-library -d 'Load execution providers from this library of theirs' -r -F
 complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l trees -d 'What evaluates tree ensembles: mlserve\'s own kernel where it can, with the same scores, or ONNX Runtime' -r -f -a "auto\t'mlserve\'s kernel for those that it knows'
 ort\t'ONNX Runtime for all'"
 complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l json -d 'Print JSON with stable keys'

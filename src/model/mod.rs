@@ -4,9 +4,11 @@
 //! file -> onnx (facts, signature) -> trees -> rewrite -> session (runtime) -> run
 //! ```
 
+pub mod assigned;
 pub mod dtype;
 pub mod external;
 pub mod onnx;
+pub mod provider;
 pub mod runtime;
 pub mod session;
 pub mod signature;
@@ -28,6 +30,7 @@ mod wire;
 
 use crate::error::Result;
 
+use assigned::Assigned;
 use onnx::Facts;
 use runtime::{Runtime, RuntimeChoice};
 use session::{Session, Source};
@@ -60,10 +63,12 @@ impl Model {
         let parsed = onnx::parsed(&facts.path, &bytes)?;
         let folded = trees::fold(runtime, &parsed, &bytes, &facts, trees);
         let loaded = folded.and_then(|folded| load_folded(runtime, &facts, &folded, trees));
-        let loaded = match loaded {
+        let mut loaded = match loaded {
             Some(loaded) => loaded,
             None => load_whole(runtime, &facts, (&bytes, &parsed), trees)?,
         };
+        let without = assigned::unused(loaded.session.assigned());
+        loaded.warnings.extend(without);
         Ok(Model {
             direct: loaded.direct,
             evaluated: loaded.evaluated,
@@ -77,6 +82,11 @@ impl Model {
     /// What evaluates its tree ensembles.
     pub fn evaluated(&self) -> &Evaluated {
         &self.evaluated
+    }
+
+    /// What each provider got of its nodes; empty where the CPU alone was asked for.
+    pub fn assigned(&self) -> &[Assigned] {
+        self.session.assigned()
     }
 
     /// What the user should hear about how it was loaded.

@@ -17,6 +17,7 @@ use std::sync::{Arc, OnceLock};
 use ort::environment::{Environment, GlobalThreadPoolOptions};
 use ort::logging::LogLevel;
 
+use super::provider::{Asked, Providers};
 use crate::error::{Error, Report, Result};
 
 mod cache;
@@ -46,6 +47,10 @@ pub struct RuntimeChoice {
     pub verbosity: u8,
     /// Threads inside one run, the caller's among them.
     pub intra_op: usize,
+    /// What runs models, in order of priority; the CPU where there is none.
+    pub providers: Vec<Asked>,
+    /// Libraries that have further providers.
+    pub provider_libraries: Vec<PathBuf>,
 }
 
 impl Default for RuntimeChoice {
@@ -55,6 +60,8 @@ impl Default for RuntimeChoice {
             allow_known_bad: false,
             verbosity: 0,
             intra_op: 1,
+            providers: Vec::new(),
+            provider_libraries: Vec::new(),
         }
     }
 }
@@ -66,6 +73,7 @@ pub struct Runtime {
     version: String,
     source: Source,
     intra_op: usize,
+    providers: Providers,
 }
 
 impl Runtime {
@@ -82,6 +90,11 @@ impl Runtime {
     /// Threads inside one run; from 2 on they are those of one pool, which all sessions share.
     pub fn intra_op(&self) -> usize {
         self.intra_op
+    }
+
+    /// What runs models.
+    pub fn providers(&self) -> &Providers {
+        &self.providers
     }
 
     /// Where the library came from.
@@ -276,7 +289,14 @@ fn start_library(
         .map_err(|error| unstarted(error.to_string()))?;
     environment.set_log_level(log.level());
     log.note(&format!("ONNX Runtime {version}, {source}"));
+    let providers = Providers::new(
+        &environment,
+        &choice.providers,
+        &choice.provider_libraries,
+        &format!("ONNX Runtime {version}, {source},"),
+    )?;
     Ok(Runtime {
+        providers,
         environment,
         version,
         source,

@@ -181,7 +181,7 @@ impl Options {
             report: args.report.clone(),
             stream: args.long.stream,
             quiet: args.run.quiet,
-            runtime: flags::runtime_choice(&args.runtime, args.run.intra_op),
+            runtime: flags::runtime_choice(&args.runtime, args.run.intra_op)?,
             trees: flags::trees_choice(&args.runtime),
         };
         if let Some(output) = output {
@@ -268,7 +268,12 @@ impl Options {
                     self.record_bytes,
                     self.shard
                 ),
-                (&self.rejects, &self.runtime.library, self.runtime.intra_op),
+                (
+                    &self.rejects,
+                    &self.runtime.library,
+                    self.runtime.intra_op,
+                    &self.runtime.providers,
+                ),
             )
         )
     }

@@ -12,6 +12,7 @@ use crate::error::escape_controls;
 use crate::inspect::example::{self, shell_quoted};
 use crate::inspect::ports::{self, Fed};
 use crate::inspect::shown::{self, LONGEST_NAME, cut};
+use crate::model::assigned::Assigned;
 use crate::model::signature::{Port, shape_text};
 
 use super::auth::Auth;
@@ -52,6 +53,8 @@ pub struct Told {
     pub outputs: String,
     /// What evaluates its trees; empty where it has none.
     pub trees: String,
+    /// What runs its nodes; empty where the CPU alone was asked for.
+    pub providers: Vec<String>,
     /// The file, as it was named.
     pub file: String,
     /// A record that it takes; `None` where no record alone can feed it.
@@ -224,6 +227,7 @@ impl Told {
                 Some(_) => hosted.model.evaluated().text(),
                 None => String::new(),
             },
+            providers: hosted.model.assigned().iter().map(Assigned::text).collect(),
             file: facts.path.display().to_string(),
             example: expected.and_then(|planned| record(&planned.plan)),
         }
@@ -241,6 +245,9 @@ impl Told {
         labelled(out, "", &format!("out  {}", self.outputs));
         if !self.trees.is_empty() {
             labelled(out, "", &format!("trees: {}", self.trees));
+        }
+        for text in &self.providers {
+            labelled(out, "", &cut(text, WIDTH - INDENT));
         }
     }
 }

@@ -93,7 +93,7 @@ impl Hosted {
             version: version.to_owned(),
             hosting: hosting.clone(),
             load: Duration::ZERO,
-            description: inspect::description(&model.facts, model.evaluated(), (name, version))?,
+            description: inspect::description(&model, (name, version))?,
             counters: Counters::default(),
             outputs: OnceLock::new(),
             series: OnceLock::new(),

@@ -72,7 +72,7 @@ impl Options {
                 listen => listen.to_vec(),
             },
             hosting: Hosting {
-                runtime: flags::runtime_choice(&args.runtime, args.hardware.intra_op),
+                runtime: flags::runtime_choice(&args.runtime, args.hardware.intra_op)?,
                 threads: flags::serve_threads(args),
                 trees: flags::trees_choice(&args.runtime),
                 rules: rules(args)?,

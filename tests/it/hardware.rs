@@ -48,6 +48,95 @@ fn counts_of_threads_are_checked() {
     }
 }
 
+#[test]
+fn a_provider_that_makes_no_sense_is_refused_before_anything_is_loaded() {
+    for (arguments, said) in [
+        (
+            &["--provider", "cudda"][..],
+            "there is no provider of this name",
+        ),
+        (
+            &["--provider", "cuda:device_id"],
+            "expected KEY=VALUE after cuda:",
+        ),
+        (&["--provider", "cuda:=1"], "expected KEY=VALUE after cuda:"),
+        (&["--provider", ":a=b"], "expected NAME or NAME:KEY=VALUE"),
+        (
+            &["--provider", "cuda", "--provider", "cuda"],
+            "it is named twice",
+        ),
+        (&["--provider", "cpu", "--provider", "cuda"], "put it last"),
+    ] {
+        for command in ["predict", "serve", "inspect"] {
+            let arguments = [&[command, "models/iris.onnx"], arguments].concat();
+            let outcome = mlserve(&arguments).run();
+            assert_eq!(outcome.code, 2, "{arguments:?}: {}", outcome.stderr);
+            assert!(
+                outcome.stderr.contains(said),
+                "{arguments:?}: {}",
+                outcome.stderr
+            );
+        }
+    }
+}
+
+#[test]
+fn a_provider_that_is_not_here_is_an_error_and_not_the_cpu() {
+    let with_cpu = &["--provider", "xnnpack", "--provider", "cpu"][..];
+    for asked in [&["--provider", "xnnpack"][..], with_cpu] {
+        let predict = [
+            &["predict", "models/iris.onnx", "sample_data/iris.csv", "-q"],
+            asked,
+        ]
+        .concat();
+        let serve = [&["serve", "models/iris.onnx", "-p", "0"], asked].concat();
+        let inspect = [&["inspect", "models/iris.onnx", "--check"], asked].concat();
+        for arguments in [predict, serve, inspect] {
+            let outcome = mlserve(&arguments).run();
+            assert_eq!(outcome.code, 3, "{arguments:?}: {}", outcome.stderr);
+            let said = "--provider xnnpack: ONNX Runtime";
+            assert!(outcome.stderr.contains(said), "{}", outcome.stderr);
+            let said = "was built without it; it has cpu\nhint: --runtime PATH";
+            assert!(outcome.stderr.contains(said), "{}", outcome.stderr);
+            if arguments[0] == "predict" {
+                assert_eq!(outcome.stdout, "");
+            }
+        }
+    }
+    let asked = ["sample_data/iris.csv", "-q", "--provider", "cpu"];
+    let alone = predict("iris", &["sample_data/iris.csv", "-q"]).run();
+    assert_eq!(predict("iris", &asked).run().stdout, alone.stdout);
+}
+
+/// What is no library, and a library that is none of providers.
+#[test]
+fn a_provider_library_that_is_none_is_an_error() {
+    let folder = Folder::with(&[("text.so", b"not a library")]);
+    for (library, said) in [
+        (
+            "absent.so",
+            "cannot be read as a provider library: no such file or directory",
+        ),
+        (".", "expected a provider library, found a folder"),
+        (
+            "text.so",
+            "expected a provider library, but it cannot be used: Failed to load library",
+        ),
+    ] {
+        let asked = ["--provider", "future", "--provider-library", library];
+        let arguments = [&["in.csv", "-q"][..], &asked].concat();
+        std::fs::write(folder.file("in.csv"), "a,b,c,d\n1,2,3,4\n").unwrap();
+        let outcome = predict("iris", &arguments).within(&folder).run();
+        assert_eq!(outcome.code, 3, "{library}: {}", outcome.stderr);
+        let start = format!("{library}: {said}");
+        assert!(
+            outcome.stderr.starts_with(&start),
+            "{library}: {}",
+            outcome.stderr
+        );
+    }
+}
+
 /// The processors that this process may use.
 #[cfg(target_os = "linux")]
 fn allowed() -> Vec<usize> {
