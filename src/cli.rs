@@ -2,10 +2,13 @@
 //!
 //! Only what was typed is here; what it means is decided by the command that takes it.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+pub mod config;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -29,6 +32,33 @@ pub struct Cli {
     /// Print the licences of the ONNX Runtime inside this program
     #[arg(long, exclusive = true)]
     pub licenses: bool,
+}
+
+/// Why a command line means nothing.
+#[derive(Debug)]
+pub enum Failure {
+    /// Help, too, is one.
+    Line(clap::Error),
+    Config(config::Fault),
+}
+
+/// Reads a command line, and the configuration file that it names.
+///
+/// # Errors
+/// What is wrong with either.
+pub fn parse(typed: Vec<OsString>) -> Result<Cli, Failure> {
+    let command = Cli::command();
+    let read = |typed: &[OsString]| command.clone().try_get_matches_from(typed);
+    let mut matches = read(&typed).map_err(Failure::Line)?;
+    let mut built = command.clone();
+    built.build();
+    if let Some(("serve", of_serve)) = matches.subcommand()
+        && let Some(file) = of_serve.get_one::<PathBuf>("config")
+    {
+        let merged = config::merged(&built, &typed, of_serve, file).map_err(Failure::Config)?;
+        matches = read(&merged).map_err(Failure::Line)?;
+    }
+    Cli::from_arg_matches(&matches).map_err(Failure::Line)
 }
 
 /// What to do.
@@ -337,11 +367,18 @@ pub struct RuntimeArgs {
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct ServeArgs {
-    /// Models, each an ONNX file (.onnx) or ONNX Runtime's own format (.ort); NAME=PATH gives it a
-    /// name other than its file's
+    /// Models: ONNX files (.onnx, or ONNX Runtime's own .ort), folders of numbered versions
+    /// (iris/1/model.onnx), or repositories of many; NAME=PATH gives a model another name
     #[arg(value_name = "MODEL")]
     pub models: Vec<PathBuf>,
 
+    /// Take flags from FILE (TOML) as well: its keys are their names, and `models` the models. What is
+    /// typed goes first. SIGHUP reads it anew
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub registry: RegistryArgs,
     #[command(flatten)]
     pub address: AddressArgs,
     #[command(flatten)]
@@ -358,6 +395,53 @@ pub struct ServeArgs {
     pub predictions: PredictionArgs,
     #[command(flatten)]
     pub runtime: RuntimeArgs,
+}
+
+/// Which versions of the models are served, and to whom.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Versions (VALUE for all models, or NAME: VALUE for one)")]
+pub struct RegistryArgs {
+    /// Versions that are served: latest, latest N, all, or such as 1,3; by default the latest
+    #[arg(long, value_name = "[NAME:] WHICH")]
+    pub versions: Vec<String>,
+
+    /// Names for versions, such as 'iris: stable=1 canary=2'
+    #[arg(long, value_name = "[NAME:] LABEL=VERSION...")]
+    pub label: Vec<String>,
+
+    /// Version or label that answers where none is asked for; by default the highest version
+    #[arg(long, value_name = "[NAME:] VERSION")]
+    pub default: Vec<String>,
+
+    /// Share requests that ask for no version out by weights, such as 'iris: stable=95 canary=5'
+    #[arg(long, value_name = "[NAME:] VERSION=WEIGHT...")]
+    pub route: Vec<String>,
+
+    /// Header field whose value keeps a client with one version; by default each request is drawn by
+    /// its id
+    #[arg(long, value_name = "FIELD")]
+    pub sticky: Option<String>,
+
+    /// Version or label that runs beside the one that answers, and is only compared with it (/metrics)
+    #[arg(long, value_name = "[NAME:] VERSION")]
+    pub shadow: Vec<String>,
+
+    /// Load models again when their files change, and versions and models that are new
+    #[arg(long)]
+    pub watch: bool,
+
+    /// Milliseconds between two looks; what is the same in two of them is loaded
+    #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(10..=86_400_000))]
+    pub watch_interval_ms: u32,
+
+    /// Do not serve a version that lacks an input or output of the version before it, or has other
+    /// types
+    #[arg(long)]
+    pub refuse_breaks: bool,
+
+    /// Let models be loaded, unloaded and set over HTTP (/models/NAME/load, /v2/repository/...)
+    #[arg(long)]
+    pub admin: bool,
 }
 
 /// Where the server listens.

@@ -91,6 +91,14 @@ Register-ArgumentCompleter -Native -CommandName 'mlserve' -ScriptBlock {
             break
         }
         'mlserve;serve' {
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Take flags from FILE (TOML) as well: its keys are their names, and `models` the models. What is typed goes first. SIGHUP reads it anew')
+            [CompletionResult]::new('--versions', '--versions', [CompletionResultType]::ParameterName, 'Versions that are served: latest, latest N, all, or such as 1,3; by default the latest')
+            [CompletionResult]::new('--label', '--label', [CompletionResultType]::ParameterName, 'Names for versions, such as ''iris: stable=1 canary=2''')
+            [CompletionResult]::new('--default', '--default', [CompletionResultType]::ParameterName, 'Version or label that answers where none is asked for; by default the highest version')
+            [CompletionResult]::new('--route', '--route', [CompletionResultType]::ParameterName, 'Share requests that ask for no version out by weights, such as ''iris: stable=95 canary=5''')
+            [CompletionResult]::new('--sticky', '--sticky', [CompletionResultType]::ParameterName, 'Header field whose value keeps a client with one version; by default each request is drawn by its id')
+            [CompletionResult]::new('--shadow', '--shadow', [CompletionResultType]::ParameterName, 'Version or label that runs beside the one that answers, and is only compared with it (/metrics)')
+            [CompletionResult]::new('--watch-interval-ms', '--watch-interval-ms', [CompletionResultType]::ParameterName, 'Milliseconds between two looks; what is the same in two of them is loaded')
             [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'Address to listen on; 0.0.0.0 or [::] is all of this machine''s. By default 127.0.0.1, and in a container of Vertex AI or SageMaker 0.0.0.0')
             [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Port to listen on; 0 takes a free one. By default what PORT, AIP_HTTP_PORT or SAGEMAKER_BIND_TO_PORT says, else 8080')
             [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'Port to listen on; 0 takes a free one. By default what PORT, AIP_HTTP_PORT or SAGEMAKER_BIND_TO_PORT says, else 8080')
@@ -128,6 +136,9 @@ Register-ArgumentCompleter -Native -CommandName 'mlserve' -ScriptBlock {
             [CompletionResult]::new('--provider', '--provider', [CompletionResultType]::ParameterName, 'Run models on this execution provider, such as cuda:device_id=1; may be given several times, the first takes what it can. With "cpu" last the CPU runs what is left, else that is an error')
             [CompletionResult]::new('--provider-library', '--provider-library', [CompletionResultType]::ParameterName, 'Load execution providers from this library of theirs')
             [CompletionResult]::new('--trees', '--trees', [CompletionResultType]::ParameterName, 'What evaluates tree ensembles: mlserve''s own kernel where it can, with the same scores, or ONNX Runtime')
+            [CompletionResult]::new('--watch', '--watch', [CompletionResultType]::ParameterName, 'Load models again when their files change, and versions and models that are new')
+            [CompletionResult]::new('--refuse-breaks', '--refuse-breaks', [CompletionResultType]::ParameterName, 'Do not serve a version that lacks an input or output of the version before it, or has other types')
+            [CompletionResult]::new('--admin', '--admin', [CompletionResultType]::ParameterName, 'Let models be loaded, unloaded and set over HTTP (/models/NAME/load, /v2/repository/...)')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'No banner at the start, no line for each request')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'No banner at the start, no line for each request')
             [CompletionResult]::new('--allow-missing-columns', '--allow-missing-columns', [CompletionResultType]::ParameterName, 'Score fields that a record lacks as missing values')

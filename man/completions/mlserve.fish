@@ -98,6 +98,14 @@ complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -s q -l quiet -
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l allow-known-bad-runtime -d 'Use a runtime even if its version is known to give wrong answers'
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -s v -l verbose -d 'Say more: -vv shows ONNX Runtime\'s own messages'
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l config -d 'Take flags from FILE (TOML) as well: its keys are their names, and `models` the models. What is typed goes first. SIGHUP reads it anew' -r -F
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l versions -d 'Versions that are served: latest, latest N, all, or such as 1,3; by default the latest' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l label -d 'Names for versions, such as \'iris: stable=1 canary=2\'' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l default -d 'Version or label that answers where none is asked for; by default the highest version' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l route -d 'Share requests that ask for no version out by weights, such as \'iris: stable=95 canary=5\'' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l sticky -d 'Header field whose value keeps a client with one version; by default each request is drawn by its id' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l shadow -d 'Version or label that runs beside the one that answers, and is only compared with it (/metrics)' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l watch-interval-ms -d 'Milliseconds between two looks; what is the same in two of them is loaded' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l host -d 'Address to listen on; 0.0.0.0 or [::] is all of this machine\'s. By default 127.0.0.1, and in a container of Vertex AI or SageMaker 0.0.0.0' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -s p -l port -d 'Port to listen on; 0 takes a free one. By default what PORT, AIP_HTTP_PORT or SAGEMAKER_BIND_TO_PORT says, else 8080' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l listen -d 'Listen here instead: HOST:PORT, or unix:PATH; may be given several times' -r
@@ -139,6 +147,9 @@ complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l provider -d 'R
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l provider-library -d 'Load execution providers from this library of theirs' -r -F
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l trees -d 'What evaluates tree ensembles: mlserve\'s own kernel where it can, with the same scores, or ONNX Runtime' -r -f -a "auto\t'mlserve\'s kernel for those that it knows'
 ort\t'ONNX Runtime for all'"
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l watch -d 'Load models again when their files change, and versions and models that are new'
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l refuse-breaks -d 'Do not serve a version that lacks an input or output of the version before it, or has other types'
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l admin -d 'Let models be loaded, unloaded and set over HTTP (/models/NAME/load, /v2/repository/...)'
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -s q -l quiet -d 'No banner at the start, no line for each request'
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l allow-missing-columns -d 'Score fields that a record lacks as missing values'
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l strict -d 'Refuse records with fields that the model has no use for'

@@ -14,6 +14,8 @@ pub struct Call {
     pub route: &'static str,
     /// The model that was asked, once it is known.
     pub model: Option<Arc<Hosted>>,
+    /// What its version hangs on where requests are shared out; 0 where none are.
+    pub key: u64,
     /// When nobody waits for its answer any more.
     pub deadline: Option<Instant>,
     /// Records that were scored.
@@ -42,6 +44,7 @@ impl Call {
             started,
             route: "",
             model: None,
+            key: 0,
             deadline: most.and_then(|most| started.checked_add(most)),
             records: 0,
             batches: 0,

@@ -59,7 +59,11 @@ pub(super) fn app(model: &str, hosting: &Hosting) -> App {
     };
     let name = model.trim_end_matches(".onnx");
     let hosted = Hosted::load(&path, name, "1", hosting).expect("a model");
-    App::new(Registry::new(vec![Arc::new(hosted)]), NonFinite::Null, None)
+    App::new(
+        Arc::new(Registry::new(vec![Arc::new(hosted)])),
+        NonFinite::Null,
+        None,
+    )
 }
 
 /// A request's status and the text of its answer.

@@ -4,6 +4,7 @@
 //! that is not here) never makes a series. Knows no socket: whoever has connections counts them in
 //! [`Gauges`].
 
+mod models;
 mod page;
 mod process;
 pub mod series;
@@ -20,6 +21,8 @@ use super::hosted::Hosted;
 use super::http::Gauges;
 use super::message::{Method, Reply};
 use super::problem::Problem;
+use super::registry::keeper::Event;
+use super::registry::table::Table;
 use super::routes::Found;
 use page::Page;
 use series::Series;
@@ -42,7 +45,7 @@ pub fn find(segments: &[&str]) -> Option<Found<Route>> {
 pub fn answer<'s>(app: &App) -> Result<Reply<'s>, Problem> {
     let text = app
         .metrics
-        .text()
+        .text(&app.registry.table())
         .map_err(|_| Problem::refused(500, "metrics", "the metrics cannot be written as text"))?;
     Ok(Reply::new(
         200,
@@ -63,6 +66,8 @@ pub struct Metrics {
     in_flight: Sharded,
     /// What was not answered as asked, by reason: words of this program.
     rejected: Mutex<BTreeMap<&'static str, u64>>,
+    /// What happened to models, by model and word.
+    events: Mutex<BTreeMap<(String, &'static str), u64>>,
     runtime: OnceLock<String>,
     /// When the process started, in seconds since 1970; it has done nothing before.
     started_s: f64,
@@ -87,6 +92,7 @@ impl Default for Metrics {
             models: Mutex::default(),
             in_flight: Sharded::new(1),
             rejected: Mutex::default(),
+            events: Mutex::default(),
             runtime: OnceLock::new(),
             started_s: started.unwrap_or_default().as_secs_f64(),
         }
@@ -144,13 +150,19 @@ impl Metrics {
         *locked(&self.rejected).entry(reason).or_default() += 1;
     }
 
+    /// Counts what happened to a model.
+    pub fn happened(&self, event: &Event) {
+        let key = (event.model.clone(), event.what.word());
+        *locked(&self.events).entry(key).or_default() += 1;
+    }
+
     /// Says which ONNX Runtime this is.
     pub fn say_runtime(&self, version: &str) {
         self.runtime.get_or_init(|| version.to_owned());
     }
 
     /// Everything as Prometheus text.
-    fn text(&self) -> prometheus::Result<Vec<u8>> {
+    fn text(&self, table: &Table) -> prometheus::Result<Vec<u8>> {
         let mut page = Page::default();
         self.none.append(&mut page);
         let models = locked(&self.models).clone();
@@ -163,6 +175,15 @@ impl Metrics {
                 *count as f64,
             );
         }
+        for ((model, what), count) in locked(&self.events).iter() {
+            page.counter(
+                "mlserve_model_events_total",
+                "What happened to models: loaded, failed, retired, set",
+                &[("model", model), ("event", what)],
+                *count as f64,
+            );
+        }
+        models::append(&mut page, table);
         self.of_server(&mut page);
         process::append(&mut page, self.started_s);
         page.text()
