@@ -310,13 +310,18 @@ pub struct RunArgs {
     #[arg(long)]
     pub explain: bool,
 
-    /// Threads that score; by default as many as this process may use
+    /// Threads that score; by default as many as this process may use, less those of --intra-op
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub jobs: Option<u16>,
 
     /// Records of one run of the model; the last bits of predictions may depend on it
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
     pub batch_size: u32,
+
+    /// Threads inside one run of the model, out of one pool for all; the last bits of predictions may
+    /// depend on it. Pays where batches are few and large; tree ensembles stay on one thread
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub intra_op: u16,
 
     /// No progress bar, no notes, no closing line
     #[arg(short, long)]
@@ -330,6 +335,15 @@ pub struct RuntimeArgs {
     /// Use this ONNX Runtime library instead of the built-in one
     #[arg(long, value_name = "PATH")]
     pub runtime: Option<PathBuf>,
+
+    /// Run models on this execution provider, such as cuda:device_id=1; may be given several times, the
+    /// first takes what it can. With "cpu" last the CPU runs what is left, else that is an error
+    #[arg(long, value_name = "NAME[:KEY=VALUE,...]")]
+    pub provider: Vec<ProviderName>,
+
+    /// Load execution providers from this library of theirs
+    #[arg(long, value_name = "PATH")]
+    pub provider_library: Vec<PathBuf>,
 
     /// Use a runtime even if its version is known to give wrong answers
     #[arg(long)]
@@ -373,6 +387,8 @@ pub struct ServeArgs {
     pub limits: LimitArgs,
     #[command(flatten)]
     pub batching: BatchingArgs,
+    #[command(flatten)]
+    pub hardware: HardwareArgs,
     #[command(flatten)]
     pub fields: FieldArgs,
     #[command(flatten)]
@@ -548,6 +564,21 @@ pub struct BatchingArgs {
     /// Milliseconds that a request waits for others, also while a thread is free: for accelerators
     #[arg(long, value_name = "MS", default_value_t = 0.0)]
     pub batch_delay_ms: f64,
+}
+
+/// What of the machine the models may use.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Hardware")]
+pub struct HardwareArgs {
+    /// Runs of models at once, over all models; by default as many as this process may use threads
+    /// (affinity and cgroup quota count), less those of --intra-op
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+
+    /// Threads inside one run of a model, out of one pool for all models; the last bits of predictions
+    /// may depend on it. Pays for large models and few clients; tree ensembles stay on one thread
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub intra_op: u16,
 }
 
 /// Which fields of a record are what.
@@ -829,6 +860,48 @@ impl FromStr for NameList {
     }
 }
 
+/// An execution provider, `NAME` or `NAME:KEY=VALUE,KEY=VALUE`; `\,` is a comma within a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderName {
+    pub name: String,
+    pub options: Vec<(String, String)>,
+}
+
+impl FromStr for ProviderName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, rest) = match text.split_once(':') {
+            Some((name, rest)) => (name, Some(rest)),
+            None => (text, None),
+        };
+        if name.is_empty() {
+            return Err("expected NAME or NAME:KEY=VALUE,KEY=VALUE".to_owned());
+        }
+        let mut parts: Vec<String> = Vec::new();
+        let mut is_within = false;
+        for part in rest.into_iter().flat_map(|rest| rest.split(',')) {
+            let whole = part.strip_suffix('\\');
+            let text = whole.unwrap_or(part);
+            match parts.last_mut().filter(|_| is_within) {
+                Some(last) => *last = format!("{last},{text}"),
+                None => parts.push(text.to_owned()),
+            }
+            is_within = whole.is_some();
+        }
+        let option = |part: String| match part.split_once('=') {
+            Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+            _ => Err(format!(
+                "expected KEY=VALUE after {name}:, found \"{part}\"; \\, is a comma within a value"
+            )),
+        };
+        Ok(ProviderName {
+            name: name.to_owned(),
+            options: parts.into_iter().map(option).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
 /// `NAME=VALUE`; the first `=` divides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pair {
@@ -846,6 +919,39 @@ impl FromStr for Pair {
                 value: value.to_owned(),
             }),
             _ => Err("expected NAME=VALUE".to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_provider_has_options_after_a_colon() {
+        for (text, name, options) in [
+            ("cpu", "cpu", &[][..]),
+            ("cuda:device_id=1", "cuda", &[("device_id", "1")]),
+            ("a:b=c=d,e=", "a", &[("b", "c=d"), ("e", "")]),
+            // TensorRT's shapes have commas and colons.
+            (
+                r"tensorrt:trt_profile_min_shapes=x:1x3\,y:1,trt_fp16_enable=1",
+                "tensorrt",
+                &[
+                    ("trt_profile_min_shapes", "x:1x3,y:1"),
+                    ("trt_fp16_enable", "1"),
+                ],
+            ),
+        ] {
+            let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+            let expected = ProviderName {
+                name: name.to_owned(),
+                options: options.iter().map(owned).collect(),
+            };
+            assert_eq!(text.parse(), Ok(expected), "{text}");
+        }
+        for text in ["", ":a=b", "cuda:", "cuda:a", "cuda:=b", "cuda:a=b,"] {
+            assert!(text.parse::<ProviderName>().is_err(), "{text}");
         }
     }
 }

@@ -77,9 +77,12 @@ complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l shard -d 'Sc
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l shards -d 'Score the part of N that the environment names (JOB_COMPLETION_INDEX, AWS_BATCH_JOB_ARRAY_INDEX, SLURM_ARRAY_TASK_ID)' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l manifest -d 'Write a JSON account of the run to FILE: what was scored, by what, with which outcome' -r -F
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l limit -d 'Score only the first N records' -r
-complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -s j -l jobs -d 'Threads that score; by default as many as this process may use' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -s j -l jobs -d 'Threads that score; by default as many as this process may use, less those of --intra-op' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l batch-size -d 'Records of one run of the model; the last bits of predictions may depend on it' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l intra-op -d 'Threads inside one run of the model, out of one pool for all; the last bits of predictions may depend on it. Pays where batches are few and large; tree ensembles stay on one thread' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l runtime -d 'Use this ONNX Runtime library instead of the built-in one' -r -F
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l provider -d 'Run models on this execution provider, such as cuda:device_id=1; may be given several times, the first takes what it can. With "cpu" last the CPU runs what is left, else that is an error' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l provider-library -d 'Load execution providers from this library of theirs' -r -F
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l trees -d 'What evaluates tree ensembles: mlserve\'s own kernel where it can, with the same scores, or ONNX Runtime' -r -f -a "auto\t'mlserve\'s kernel for those that it knows'
 ort\t'ONNX Runtime for all'"
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l no-header -d 'The first line is a record: columns are called 1, 2, 3... and the output has no header'
@@ -128,6 +131,8 @@ complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l batch-size -d 
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-batch -d 'Most records of what waits for a model and is run together; 1 runs each request alone. By default what --batch-size says' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-queue -d 'Most requests that wait for one model; further ones are told to come back (503)' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l batch-delay-ms -d 'Milliseconds that a request waits for others, also while a thread is free: for accelerators' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l threads -d 'Runs of models at once, over all models; by default as many as this process may use threads (affinity and cgroup quota count), less those of --intra-op' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l intra-op -d 'Threads inside one run of a model, out of one pool for all models; the last bits of predictions may depend on it. Pays for large models and few clients; tree ensembles stay on one thread' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l features -d 'Fields of the model\'s one matrix input, in the model\'s order' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l set -d 'Give an input that does not change from record to record (a scalar, a state)' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l nan -d 'What JSON answers have for NaN and infinities, which it cannot say' -r -f -a "null\t''
@@ -141,6 +146,8 @@ softmax\t''"
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l threshold -d 'Decide for the positive class from this probability on (two classes)' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l top -d 'Show only the K best classes and their scores' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l runtime -d 'Use this ONNX Runtime library instead of the built-in one' -r -F
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l provider -d 'Run models on this execution provider, such as cuda:device_id=1; may be given several times, the first takes what it can. With "cpu" last the CPU runs what is left, else that is an error' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l provider-library -d 'Load execution providers from this library of theirs' -r -F
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l trees -d 'What evaluates tree ensembles: mlserve\'s own kernel where it can, with the same scores, or ONNX Runtime' -r -f -a "auto\t'mlserve\'s kernel for those that it knows'
 ort\t'ONNX Runtime for all'"
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l watch -d 'Load models again when their files change, and versions and models that are new'
@@ -162,6 +169,8 @@ complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l batch -d 'Re
 complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l dim -d 'Size of a free dimension, such as sequence=128, for --memory and --flops; may be given several times' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l top -d 'Most rows of a table; JSON has all' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l runtime -d 'Use this ONNX Runtime library instead of the built-in one' -r -F
+complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l provider -d 'Run models on this execution provider, such as cuda:device_id=1; may be given several times, the first takes what it can. With "cpu" last the CPU runs what is left, else that is an error' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l provider-library -d 'Load execution providers from this library of theirs' -r -F
 complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l trees -d 'What evaluates tree ensembles: mlserve\'s own kernel where it can, with the same scores, or ONNX Runtime' -r -f -a "auto\t'mlserve\'s kernel for those that it knows'
 ort\t'ONNX Runtime for all'"
 complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l json -d 'Print JSON with stable keys'

@@ -34,6 +34,8 @@ const MOST_COLUMNS: usize = 10_000;
 pub struct Hosting {
     pub runtime: RuntimeChoice,
     pub trees: Choice,
+    /// Runs of models at once, over all models.
+    pub threads: usize,
     pub rules: Rules,
     pub wanted: Wanted,
     /// Unknown fields are a fault.
@@ -98,7 +100,7 @@ impl Hosted {
             version: version.to_owned(),
             hosting: hosting.clone(),
             load: Duration::ZERO,
-            description: inspect::description(&model.facts, model.evaluated(), (name, version))?,
+            description: inspect::description(&model, (name, version))?,
             counters: Counters::default(),
             outputs: OnceLock::new(),
             queue: Queue::new(&hosting.pool, hosting.queueing, Ok(())),

@@ -46,7 +46,6 @@ use std::time::Duration;
 
 use crate::cli::ServeArgs;
 use crate::error::{Error, Result};
-use crate::flags;
 
 use app::App;
 use banner::Banner;
@@ -73,6 +72,7 @@ pub fn run(
     let options = Options::new(args)?;
     // Before the models: an address that is taken is found at once, and who connects early waits.
     let listeners = listen(&options)?;
+    let threads = options.wishes.hosting.threads;
     let (keeper, _) = Keeper::start(options.wishes)?;
     let registry = Arc::clone(keeper.registry());
     let app = App::new(registry, options.nan, options.limits.handler);
@@ -86,7 +86,6 @@ pub fn run(
     stop::on_signals(&stop, move || stopping.stop(), move || reload.now()).map_err(cannot_start)?;
     if !options.quiet {
         let addresses: Vec<String> = listeners.iter().map(Listener::address).collect();
-        let threads = flags::available_threads();
         let models = app.registry.defaults();
         let banner = Banner::new(&models, &addresses, threads, app.auth());
         tell(&banner.beside(&app.registry.table()).text());

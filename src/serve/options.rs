@@ -212,13 +212,14 @@ fn wishes(args: &ServeArgs) -> Result<Wishes> {
     Ok(Wishes {
         sources: sources(&args.models)?,
         hosting: Hosting {
-            runtime: flags::runtime_choice(&args.runtime),
+            runtime: flags::runtime_choice(&args.runtime, args.hardware.intra_op)?,
+            threads: flags::serve_threads(args),
             trees: flags::trees_choice(&args.runtime),
             rules: rules(args)?,
             wanted: wanted(args)?,
             strict: args.fields.strict,
             batch_size: args.limits.batch_size as usize,
-            pool: Arc::new(Pool::new(flags::available_threads())),
+            pool: Arc::new(Pool::new(flags::serve_threads(args))),
             queueing: queueing(args)?,
         },
         refuse_breaks: typed.refuse_breaks,

@@ -44,6 +44,7 @@ pub(super) fn hosting() -> Hosting {
     Hosting {
         runtime: RuntimeChoice::default(),
         trees: Choice::Auto,
+        threads: 2,
         rules: Rules::default(),
         wanted: Wanted::default(),
         strict: false,

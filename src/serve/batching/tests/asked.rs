@@ -22,8 +22,8 @@ fn narrow(max_queue: usize) -> Hosting {
     hosting
 }
 
-fn hosted(app: &App) -> &Hosted {
-    app.registry.only().expect("one model")
+fn hosted(app: &App) -> Arc<Hosted> {
+    app.registry.only(0).expect("one model")
 }
 
 fn waiting(app: &App) -> usize {
@@ -76,7 +76,8 @@ fn assert_close(found: &Value, expected: &Value) {
 fn what_many_ask_at_once_is_what_python_gives_each_alone() {
     let app = app("batching/network.onnx", &narrow(100));
     let records = expected();
-    let held = hosted(&app).queue.permit(None).expect("a permit");
+    let hosted_now = hosted(&app);
+    let held = hosted_now.queue.permit(None).expect("a permit");
     let answers: Vec<(u16, String)> = thread::scope(|scope| {
         let asked: Vec<_> = records
             .iter()
@@ -153,7 +154,8 @@ fn who_comes_when_the_queue_is_full_is_told_when_to_come_again() {
     use crate::serve::message::{Head, Header, Service};
     let app = app("iris.onnx", &narrow(1));
     let body = "[[5.1,3.5,1.4,0.2]]";
-    let held = hosted(&app).queue.permit(None).expect("a permit");
+    let hosted_now = hosted(&app);
+    let held = hosted_now.queue.permit(None).expect("a permit");
     thread::scope(|scope| {
         let waits = scope.spawn(|| post(&app, "/predict", body).0);
         until_waiting(&app, 1);
@@ -186,7 +188,8 @@ fn who_comes_when_the_queue_is_full_is_told_when_to_come_again() {
 #[test]
 fn a_request_that_may_wait_so_long_is_not_run_after_that() {
     let app = app("iris.onnx", &narrow(10));
-    let held = hosted(&app).queue.permit(None).expect("a permit");
+    let hosted_now = hosted(&app);
+    let held = hosted_now.queue.permit(None).expect("a permit");
     // 20 ms, which is long enough to come into the line; the permit comes back when it has left.
     let body = r#"{"parameters":{"timeout":20000},"inputs":[{"name":"input","shape":[1,4],"datatype":"FP32","data":[5.1,3.5,1.4,0.2]}]}"#;
     let body = body.replace("\"input\"", &format!("\"{}\"", input_name(&app)));
@@ -201,14 +204,16 @@ fn a_request_that_may_wait_so_long_is_not_run_after_that() {
 }
 
 fn input_name(app: &App) -> String {
-    let signature = hosted(app).model.signature();
+    let hosted = hosted(app);
+    let signature = hosted.model.signature();
     signature.inputs[0].name.clone()
 }
 
 #[test]
 fn a_record_that_the_model_refuses_fails_alone() {
     let app = app("batching/network.onnx", &narrow(10));
-    let held = hosted(&app).queue.permit(None).expect("a permit");
+    let hosted_now = hosted(&app);
+    let held = hosted_now.queue.permit(None).expect("a permit");
     // Token 10 is beyond the table.
     let bodies = [3, 10, 4].map(|token| json!([{"tokens": [token], "x": [0.5, 1.0]}]).to_string());
     let answers = thread::scope(|scope| {
