@@ -72,6 +72,16 @@ pub struct PredictArgs {
     )]
     pub report: Option<PathBuf>,
 
+    /// Write the distributions of the model's inputs and predictions to FILE (JSON), for serve
+    /// --baseline
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Predictions",
+        conflicts_with = "resume"
+    )]
+    pub profile: Option<PathBuf>,
+
     #[command(flatten)]
     pub faults: FaultArgs,
     #[command(flatten)]
@@ -90,8 +100,8 @@ pub struct FormatArgs {
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
-    /// Write one output for each input to DIR, with the same relative name; --rejects, --manifest and
-    /// --report are folders then, too
+    /// Write one output for each input to DIR, with the same relative name; --rejects, --manifest,
+    /// --report and --profile are folders then, too
     #[arg(long, value_name = "DIR", conflicts_with = "output")]
     pub output_dir: Option<PathBuf>,
 

@@ -34,7 +34,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlserve' -ScriptBlock {
         'mlserve;predict' {
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Write to FILE instead of standard output; a file appears whole or not at all')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Write to FILE instead of standard output; a file appears whole or not at all')
-            [CompletionResult]::new('--output-dir', '--output-dir', [CompletionResultType]::ParameterName, 'Write one output for each input to DIR, with the same relative name; --rejects, --manifest and --report are folders then, too')
+            [CompletionResult]::new('--output-dir', '--output-dir', [CompletionResultType]::ParameterName, 'Write one output for each input to DIR, with the same relative name; --rejects, --manifest, --report and --profile are folders then, too')
             [CompletionResult]::new('--from', '--from', [CompletionResultType]::ParameterName, 'Format of the input; by default from the file''s extension or first bytes')
             [CompletionResult]::new('--to', '--to', [CompletionResultType]::ParameterName, 'Format of the output; by default from the extension of --output, else as the input, or CSV where that is a table')
             [CompletionResult]::new('-d', '-d', [CompletionResultType]::ParameterName, 'Character between the fields of CSV input, or "tab"; the output has the same')
@@ -56,6 +56,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlserve' -ScriptBlock {
             [CompletionResult]::new('--threshold', '--threshold', [CompletionResultType]::ParameterName, 'Decide for the positive class from this probability on (two classes)')
             [CompletionResult]::new('--top', '--top', [CompletionResultType]::ParameterName, 'Show only the K best classes and their scores')
             [CompletionResult]::new('--report', '--report', [CompletionResultType]::ParameterName, 'Write a page about the run to FILE (HTML): distributions, metrics, missing values, rejects')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Write the distributions of the model''s inputs and predictions to FILE (JSON), for serve --baseline')
             [CompletionResult]::new('--on-error', '--on-error', [CompletionResultType]::ParameterName, 'End the run, leave the record out, or keep it with empty predictions; skip with --rejects or --max-errors, else fail')
             [CompletionResult]::new('--rejects', '--rejects', [CompletionResultType]::ParameterName, 'Tell of each such record in FILE (JSONL: file, line, column, code, message, record)')
             [CompletionResult]::new('--max-errors', '--max-errors', [CompletionResultType]::ParameterName, 'Fail when there are more than N, or more than P% of all records')

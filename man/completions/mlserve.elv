@@ -30,7 +30,7 @@ set edit:completion:arg-completer[mlserve] = {|@words|
         &'mlserve;predict'= {
             cand -o 'Write to FILE instead of standard output; a file appears whole or not at all'
             cand --output 'Write to FILE instead of standard output; a file appears whole or not at all'
-            cand --output-dir 'Write one output for each input to DIR, with the same relative name; --rejects, --manifest and --report are folders then, too'
+            cand --output-dir 'Write one output for each input to DIR, with the same relative name; --rejects, --manifest, --report and --profile are folders then, too'
             cand --from 'Format of the input; by default from the file''s extension or first bytes'
             cand --to 'Format of the output; by default from the extension of --output, else as the input, or CSV where that is a table'
             cand -d 'Character between the fields of CSV input, or "tab"; the output has the same'
@@ -52,6 +52,7 @@ set edit:completion:arg-completer[mlserve] = {|@words|
             cand --threshold 'Decide for the positive class from this probability on (two classes)'
             cand --top 'Show only the K best classes and their scores'
             cand --report 'Write a page about the run to FILE (HTML): distributions, metrics, missing values, rejects'
+            cand --profile 'Write the distributions of the model''s inputs and predictions to FILE (JSON), for serve --baseline'
             cand --on-error 'End the run, leave the record out, or keep it with empty predictions; skip with --rejects or --max-errors, else fail'
             cand --rejects 'Tell of each such record in FILE (JSONL: file, line, column, code, message, record)'
             cand --max-errors 'Fail when there are more than N, or more than P% of all records'

@@ -31,7 +31,7 @@ complete -c mlserve -n "__fish_mlserve_needs_command" -f -a "predict" -d 'Score 
 complete -c mlserve -n "__fish_mlserve_needs_command" -f -a "serve" -d 'Answer requests for predictions over HTTP'
 complete -c mlserve -n "__fish_mlserve_needs_command" -f -a "inspect" -d 'Show what goes into a model, what comes out and what is inside'
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -s o -l output -d 'Write to FILE instead of standard output; a file appears whole or not at all' -r -F
-complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l output-dir -d 'Write one output for each input to DIR, with the same relative name; --rejects, --manifest and --report are folders then, too' -r -F
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l output-dir -d 'Write one output for each input to DIR, with the same relative name; --rejects, --manifest, --report and --profile are folders then, too' -r -F
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l from -d 'Format of the input; by default from the file\'s extension or first bytes' -r -f -a "csv\t''
 tsv\t''
 jsonl\t'One JSON object a line'
@@ -67,6 +67,7 @@ softmax\t''"
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l threshold -d 'Decide for the positive class from this probability on (two classes)' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l top -d 'Show only the K best classes and their scores' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l report -d 'Write a page about the run to FILE (HTML): distributions, metrics, missing values, rejects' -r -F
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l profile -d 'Write the distributions of the model\'s inputs and predictions to FILE (JSON), for serve --baseline' -r -F
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l on-error -d 'End the run, leave the record out, or keep it with empty predictions; skip with --rejects or --max-errors, else fail' -r -f -a "fail\t'End the run; nothing half-written is left'
 skip\t'Leave the record out'
 null\t'Keep the record with empty predictions'"
