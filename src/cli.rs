@@ -343,6 +343,8 @@ pub struct ServeArgs {
     #[command(flatten)]
     pub operation: OperationArgs,
     #[command(flatten)]
+    pub seen: SeenArgs,
+    #[command(flatten)]
     pub limits: LimitArgs,
     #[command(flatten)]
     pub fields: FieldArgs,
@@ -393,6 +395,21 @@ pub struct OperationArgs {
     /// A line on standard error for each request: text, or none with --quiet, by default
     #[arg(long, value_name = "FORM")]
     pub log: Option<LogName>,
+}
+
+/// What becomes of what a model sees.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What the model sees")]
+pub struct SeenArgs {
+    /// Hold the records of a model against a profile that predict --profile made: GET /drift and
+    /// metrics say how far they are from it. NAME=FILE where there are several models; may be given
+    /// several times
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Vec<String>,
+
+    /// Records that are held against the baseline: the last N
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(100..))]
+    pub drift_window: u32,
 }
 
 /// What a client may cost.

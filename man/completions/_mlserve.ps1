@@ -96,6 +96,8 @@ Register-ArgumentCompleter -Native -CommandName 'mlserve' -ScriptBlock {
             [CompletionResult]::new('--token-file', '--token-file', [CompletionResultType]::ParameterName, 'Answer only requests with a token of FILE, one a line (Authorization: Bearer, or X-API-Key); by default what MLSERVE_TOKEN holds, else all. Health paths stay open')
             [CompletionResult]::new('--cors', '--cors', [CompletionResultType]::ParameterName, 'Let pages of ORIGIN ask, such as https://example.org, or * for all; may be given several times')
             [CompletionResult]::new('--log', '--log', [CompletionResultType]::ParameterName, 'A line on standard error for each request: text, or none with --quiet, by default')
+            [CompletionResult]::new('--baseline', '--baseline', [CompletionResultType]::ParameterName, 'Hold the records of a model against a profile that predict --profile made: GET /drift and metrics say how far they are from it. NAME=FILE where there are several models; may be given several times')
+            [CompletionResult]::new('--drift-window', '--drift-window', [CompletionResultType]::ParameterName, 'Records that are held against the baseline: the last N')
             [CompletionResult]::new('--max-body', '--max-body', [CompletionResultType]::ParameterName, 'Largest body of a request, also after it is unpacked')
             [CompletionResult]::new('--max-head', '--max-head', [CompletionResultType]::ParameterName, 'Largest head of a request')
             [CompletionResult]::new('--max-fields', '--max-fields', [CompletionResultType]::ParameterName, 'Most header fields of a request')

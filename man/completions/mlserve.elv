@@ -91,6 +91,8 @@ set edit:completion:arg-completer[mlserve] = {|@words|
             cand --token-file 'Answer only requests with a token of FILE, one a line (Authorization: Bearer, or X-API-Key); by default what MLSERVE_TOKEN holds, else all. Health paths stay open'
             cand --cors 'Let pages of ORIGIN ask, such as https://example.org, or * for all; may be given several times'
             cand --log 'A line on standard error for each request: text, or none with --quiet, by default'
+            cand --baseline 'Hold the records of a model against a profile that predict --profile made: GET /drift and metrics say how far they are from it. NAME=FILE where there are several models; may be given several times'
+            cand --drift-window 'Records that are held against the baseline: the last N'
             cand --max-body 'Largest body of a request, also after it is unpacked'
             cand --max-head 'Largest head of a request'
             cand --max-fields 'Most header fields of a request'

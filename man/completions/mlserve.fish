@@ -104,6 +104,8 @@ complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l cors -d 'Let p
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l log -d 'A line on standard error for each request: text, or none with --quiet, by default' -r -f -a "text\t''
 json\t'One object a line'
 none\t''"
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l baseline -d 'Hold the records of a model against a profile that predict --profile made: GET /drift and metrics say how far they are from it. NAME=FILE where there are several models; may be given several times' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l drift-window -d 'Records that are held against the baseline: the last N' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-body -d 'Largest body of a request, also after it is unpacked' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-head -d 'Largest head of a request' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-fields -d 'Most header fields of a request' -r

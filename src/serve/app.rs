@@ -19,7 +19,7 @@ use super::options::Operation;
 use super::problem::Problem;
 use super::registry::Registry;
 use super::routes::{self, Found, Route};
-use super::{cloud, info, metrics, mlflow, native, oip, openapi, page, tfs};
+use super::{cloud, drift, info, metrics, mlflow, native, oip, openapi, page, tfs};
 
 use crate::batch::write::NonFinite;
 
@@ -129,6 +129,7 @@ impl App {
             Route::Mlflow(route) => mlflow::answer(self, call, route, head, body),
             Route::Cloud(route) => cloud::answer(self, call, route, body),
             Route::Info(route) => info::answer(self, call, route),
+            Route::Drift(route) => drift::answer(self, call, route),
             Route::OpenApi(route) => openapi::answer(self, route, head),
             Route::Page(route) => page::answer(self, route, head),
             Route::Metrics(_) => metrics::answer(self),

@@ -15,8 +15,10 @@ use crate::model::runtime::RuntimeChoice;
 use crate::model::signature::Signature;
 use crate::model::trees::Choice;
 use crate::model::{Model, onnx};
+use crate::profile::columns::Columns;
 
 use super::counters::Counters;
+use super::drift::{Baselines, Watch};
 use super::metrics::series::Series;
 use super::outputs::Output;
 use super::problem::Problem;
@@ -38,6 +40,8 @@ pub struct Hosting {
     pub strict: bool,
     /// Records of one run at most.
     pub batch_size: usize,
+    /// What models are held against.
+    pub baselines: Baselines,
 }
 
 /// A model that answers requests.
@@ -53,6 +57,8 @@ pub struct Hosted {
     pub counters: Counters,
     /// Its outputs as they really come, once somebody has asked.
     pub(super) outputs: OnceLock<Vec<Output>>,
+    /// What it sees, held against its baseline.
+    pub watch: Option<Watch>,
     /// Where its requests are counted, once the metrics know it.
     pub series: OnceLock<Arc<Series>>,
     /// For records without names; an error where no record alone can feed the model.
@@ -86,7 +92,8 @@ impl Hosted {
                 .report()
                 .map_or(String::new(), |report| report.message.clone())),
         };
-        let hosted = Hosted {
+        let mut hosted = Hosted {
+            watch: None,
             name: name.to_owned(),
             version: version.to_owned(),
             hosting: hosting.clone(),
@@ -106,9 +113,39 @@ impl Hosted {
                 .layout(&expected.plan, None, wanted)
                 .map_err(|error| error.at(path.display()))?;
         }
+        hosted.watch = hosted.watched()?;
         Ok(Hosted {
             load: started.elapsed(),
             ..hosted
+        })
+    }
+
+    /// What holds it against its baseline, if there is one.
+    fn watched(&self) -> Result<Option<Watch>> {
+        let baselines = &self.hosting.baselines;
+        let Some((path, profile)) = baselines.of(&self.name) else {
+            return Ok(None);
+        };
+        let plan = self.expected.as_ref().map(|planned| &planned.plan);
+        let wanted = &self.hosting.wanted;
+        let layout = match self.kept_layout(wanted) {
+            Some(layout) => layout,
+            None => Layout::declared(self.model.signature(), self.batch(), wanted).map(Arc::new)?,
+        };
+        let columns = match plan {
+            Ok(plan) => Columns::new(plan, &layout),
+            Err(why) => {
+                let message = format!(
+                    "--baseline: the model \"{}\" takes no records: {why}",
+                    self.name
+                );
+                return Err(Error::usage(message));
+            }
+        };
+        let watch = Watch::new(profile, &columns, baselines.window);
+        watch.map(Some).map_err(|wrong| {
+            Error::usage(format!("--baseline {}: {wrong}", path.display()))
+                .hint("a baseline is made by the model that it is for, with the same flags")
         })
     }
 

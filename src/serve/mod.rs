@@ -13,6 +13,7 @@ pub mod call;
 pub mod cloud;
 pub mod cors;
 pub mod counters;
+pub mod drift;
 pub mod fixed;
 pub mod hosted;
 pub mod http;
@@ -119,7 +120,10 @@ fn load(options: &Options) -> Result<Registry> {
         .models
         .iter()
         .map(|(name, path)| Hosted::load(path, name, "1", &options.hosting).map(Arc::new));
-    models.collect::<Result<_>>().map(Registry::new)
+    let models: Vec<Arc<Hosted>> = models.collect::<Result<_>>()?;
+    let names: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();
+    options.hosting.baselines.check(&names)?;
+    Ok(Registry::new(models))
 }
 
 #[cfg(test)]

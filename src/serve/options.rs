@@ -13,6 +13,7 @@ use crate::flags;
 use super::auth::Auth;
 use super::cloud::{Paths, is_container};
 use super::cors::Cors;
+use super::drift::Baselines;
 use super::hosted::Hosting;
 use super::http::Limits;
 use super::log::{Form, Log};
@@ -78,6 +79,7 @@ impl Options {
                 wanted: wanted(args)?,
                 strict: args.fields.strict,
                 batch_size: args.limits.batch_size as usize,
+                baselines: Baselines::new(&args.seen.baseline, args.seen.drift_window.into())?,
             },
             cloud: Paths::new(environment)?,
             nan: match args.fields.nan {

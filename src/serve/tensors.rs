@@ -108,6 +108,15 @@ impl<'h> Inputs<'h> {
     /// # Errors
     /// [`Problem::Invalid`] where the model refuses the tensors; 504.
     pub fn run(self, call: &mut Call) -> Result<Vec<Value>, Problem> {
+        let values = self.run_all(call)?;
+        if let (Some(watch), Some(_)) = (&self.hosted.watch, &call.model) {
+            let layout = self.hosted.kept_layout(&self.hosted.hosting.wanted);
+            watch.tensors(&self.group, &values, layout.as_deref());
+        }
+        Ok(values)
+    }
+
+    fn run_all(&self, call: &mut Call) -> Result<Vec<Value>, Problem> {
         if self.batch == BatchAxis::Free && !self.is_divisible() {
             return self.run_group(call, &self.group);
         }
@@ -170,6 +179,10 @@ impl<'h> Inputs<'h> {
         };
         let (layout, parts) = runs.run(call, &groups, layout, lay_out)?;
         check_refused(&parts, &self.place)?;
+        if let (Some(watch), Some(_)) = (&self.hosted.watch, &call.model) {
+            let is_usual = *wanted == self.hosted.hosting.wanted;
+            watch.records(&groups, if is_usual { &parts } else { &[] });
+        }
         Ok((layout, parts))
     }
 

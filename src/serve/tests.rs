@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use super::app::App;
+use super::drift::Baselines;
 use super::hosted::{Hosted, Hosting};
 use super::message::{Content, Head, Header, Method, Service};
 use super::registry::Registry;
@@ -45,6 +46,7 @@ pub(super) fn hosting() -> Hosting {
         wanted: Wanted::default(),
         strict: false,
         batch_size: 1024,
+        baselines: Baselines::default(),
     }
 }
 

@@ -4,6 +4,7 @@
 //! that is not here) never makes a series. Knows no socket: whoever has connections counts them in
 //! [`Gauges`].
 
+mod drift;
 mod page;
 mod process;
 pub mod series;
@@ -24,6 +25,7 @@ use super::routes::Found;
 use page::Page;
 use series::Series;
 use sharded::Sharded;
+pub use sharded::thread_number;
 
 /// The only route here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +44,7 @@ pub fn find(segments: &[&str]) -> Option<Found<Route>> {
 pub fn answer<'s>(app: &App) -> Result<Reply<'s>, Problem> {
     let text = app
         .metrics
-        .text()
+        .text(app.registry.models())
         .map_err(|_| Problem::refused(500, "metrics", "the metrics cannot be written as text"))?;
     Ok(Reply::new(
         200,
@@ -150,11 +152,14 @@ impl Metrics {
     }
 
     /// Everything as Prometheus text.
-    fn text(&self) -> prometheus::Result<Vec<u8>> {
+    fn text(&self, served: &[Arc<Hosted>]) -> prometheus::Result<Vec<u8>> {
         let mut page = Page::default();
         self.none.append(&mut page);
         let models = locked(&self.models).clone();
         models.iter().for_each(|series| series.append(&mut page));
+        served
+            .iter()
+            .for_each(|hosted| drift::append(&mut page, hosted));
         for (reason, count) in locked(&self.rejected).iter() {
             page.counter(
                 "mlserve_rejected_total",

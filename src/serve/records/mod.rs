@@ -305,6 +305,10 @@ pub fn score<'b>(
         hosted.lay_out(plan, first, &ask.wanted)
     })?;
     check_refused(&parts, place)?;
+    if let (Some(watch), Some(_)) = (&hosted.watch, &call.model) {
+        let is_usual = ask.wanted == hosted.hosting.wanted;
+        watch.records(&groups, if is_usual { &parts } else { &[] });
+    }
     if !plan.kept.is_empty() {
         let mut renamed = Layout::clone(&layout);
         renamed.avoid(&plan.kept_names());
