@@ -106,6 +106,11 @@ json\t'One object a line'
 none\t''"
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l baseline -d 'Hold the records of a model against a profile that predict --profile made: GET /drift and metrics say how far they are from it. NAME=FILE where there are several models; may be given several times' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l drift-window -d 'Records that are held against the baseline: the last N' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l record -d 'Write each record with its prediction to FILE (JSONL), which predict reads and scores again. Readable by the owner alone' -r -F
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l record-sample -d 'Share of requests that are recorded, from 0 to 1, chosen by the hash of their ids' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l record-max -d 'Begin a new file at this size: FILE becomes FILE.1, FILE.1 becomes FILE.2...' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l record-keep -d 'Full files that are kept' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l redact -d 'Fields that are recorded as null; of those that feed the model predict then makes another prediction, or none' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-body -d 'Largest body of a request, also after it is unpacked' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-head -d 'Largest head of a request' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-fields -d 'Most header fields of a request' -r

@@ -5,6 +5,7 @@
 //! ```
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use super::metrics::Metrics;
 use super::observed::{self, Observed};
 use super::options::Operation;
 use super::problem::Problem;
+use super::record::Recorder;
 use super::registry::Registry;
 use super::routes::{self, Found, Route};
 use super::{cloud, drift, info, metrics, mlflow, native, oip, openapi, page, tfs};
@@ -37,6 +39,8 @@ pub struct App {
     pub pages: page::Pages,
     pub metrics: Metrics,
     pub log: Log,
+    /// Who records requests, where somebody does.
+    pub recorder: Option<Arc<Recorder>>,
     auth: Auth,
     cors: Cors,
     is_stopping: AtomicBool,
@@ -58,6 +62,7 @@ impl App {
             pages: page::Pages::default(),
             metrics,
             log: Log::default(),
+            recorder: None,
             auth: Auth::default(),
             cors: Cors::default(),
             is_stopping: AtomicBool::new(false),
@@ -191,6 +196,10 @@ impl Service for App {
     fn answer<'s>(&'s self, head: &Head<'_>, body: &mut dyn Body) -> Reply<'s> {
         let observed = Observed::new(self, head);
         let mut call = Call::new(self.timeout);
+        let wants = |recorder: &Arc<Recorder>| recorder.wants(observed.id());
+        if self.recorder.as_ref().is_some_and(wants) {
+            call.recorded = Some(observed.id().into());
+        }
         // A browser asks without a token whether it may ask with one.
         let reply = match self.cors.preflight(head) {
             Some(reply) => reply,

@@ -22,6 +22,7 @@ use super::drift::{Baselines, Watch};
 use super::metrics::series::Series;
 use super::outputs::Output;
 use super::problem::Problem;
+use super::record::Recorder;
 use super::records::planned::Planned;
 
 /// Plans and layouts that are kept: requests choose them, so they are bounded.
@@ -42,6 +43,8 @@ pub struct Hosting {
     pub batch_size: usize,
     /// What models are held against.
     pub baselines: Baselines,
+    /// Who records requests, where somebody does.
+    pub recorder: Option<Arc<Recorder>>,
 }
 
 /// A model that answers requests.

@@ -32,6 +32,7 @@ pub mod outputs;
 pub mod page;
 pub mod problem;
 pub mod query;
+pub mod record;
 pub mod records;
 pub mod registry;
 pub mod routes;
@@ -55,7 +56,7 @@ use http::stop::{self, Stop};
 use options::Options;
 use registry::Registry;
 
-/// At the end the log has so long to be written.
+/// At the end the log has so long to be written, and so has what is recorded.
 const FLUSH: Duration = Duration::from_secs(1);
 
 /// Runs `mlserve serve` until a signal ends it.
@@ -69,6 +70,7 @@ pub fn run(args: &ServeArgs) -> Result<()> {
     let app = App::new(load(&options)?, options.nan, options.limits.handler);
     let mut app = app.operated(options.operation);
     app.cloud = options.cloud;
+    app.recorder = options.hosting.recorder.clone();
     let app = Arc::new(app);
     let stop = Stop::default();
     let stopping = Arc::clone(&app);
@@ -82,6 +84,9 @@ pub fn run(args: &ServeArgs) -> Result<()> {
     let gauges = Arc::clone(&app.metrics.gauges);
     let served = http::serve(listeners, options.limits, Arc::clone(&app), gauges, &stop);
     app.log.flush(FLUSH);
+    if let Some(recorder) = &app.recorder {
+        recorder.flush(FLUSH);
+    }
     match served.map_err(cannot_start)? {
         Ended::All => {}
         Ended::Some(open) => {

@@ -1,12 +1,13 @@
 //! From what was typed, and from the environments that containers are run in, to what it means.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::batch::columns::Wanted;
 use crate::batch::plan::{Keep, Rules};
 use crate::batch::write::NonFinite;
-use crate::cli::{LimitArgs, LogName, NanName, ServeArgs};
+use crate::cli::{LimitArgs, LogName, NanName, SeenArgs, ServeArgs};
 use crate::error::{Error, Result};
 use crate::flags;
 
@@ -17,6 +18,7 @@ use super::drift::Baselines;
 use super::hosted::Hosting;
 use super::http::Limits;
 use super::log::{Form, Log};
+use super::record::{Recorder, Settings};
 
 /// A run of `serve`, ready to start.
 pub struct Options {
@@ -79,6 +81,7 @@ impl Options {
                 wanted: wanted(args)?,
                 strict: args.fields.strict,
                 batch_size: args.limits.batch_size as usize,
+                recorder: recorder(&args.seen)?,
                 baselines: Baselines::new(&args.seen.baseline, args.seen.drift_window.into())?,
             },
             cloud: Paths::new(environment)?,
@@ -110,6 +113,21 @@ fn limits(args: &LimitArgs) -> Limits {
         handler: (args.timeout_s > 0).then_some(seconds(args.timeout_s)),
         grace: seconds(args.grace_s),
     }
+}
+
+fn recorder(args: &SeenArgs) -> Result<Option<Arc<Recorder>>> {
+    let Some(path) = &args.record else {
+        return Ok(None);
+    };
+    let redact = flags::optional("--redact", args.redact.as_ref())?;
+    let recorder = Recorder::open(&Settings {
+        path: path.clone(),
+        sample: args.record_sample.0,
+        most_bytes: args.record_max.0 as u64,
+        keep: args.record_keep.into(),
+        redact: redact.unwrap_or_default(),
+    })?;
+    Ok(Some(Arc::new(recorder)))
 }
 
 fn operation(args: &ServeArgs) -> Result<Operation> {

@@ -47,6 +47,7 @@ pub(super) fn hosting() -> Hosting {
         strict: false,
         batch_size: 1024,
         baselines: Baselines::default(),
+        recorder: None,
     }
 }
 

@@ -7,6 +7,7 @@
 mod drift;
 mod page;
 mod process;
+mod record;
 pub mod series;
 mod sharded;
 
@@ -21,6 +22,7 @@ use super::hosted::Hosted;
 use super::http::Gauges;
 use super::message::{Method, Reply};
 use super::problem::Problem;
+use super::record::Recorder;
 use super::routes::Found;
 use page::Page;
 use series::Series;
@@ -44,7 +46,7 @@ pub fn find(segments: &[&str]) -> Option<Found<Route>> {
 pub fn answer<'s>(app: &App) -> Result<Reply<'s>, Problem> {
     let text = app
         .metrics
-        .text(app.registry.models())
+        .text(app.registry.models(), app.recorder.as_deref())
         .map_err(|_| Problem::refused(500, "metrics", "the metrics cannot be written as text"))?;
     Ok(Reply::new(
         200,
@@ -152,7 +154,11 @@ impl Metrics {
     }
 
     /// Everything as Prometheus text.
-    fn text(&self, served: &[Arc<Hosted>]) -> prometheus::Result<Vec<u8>> {
+    fn text(
+        &self,
+        served: &[Arc<Hosted>],
+        recorder: Option<&Recorder>,
+    ) -> prometheus::Result<Vec<u8>> {
         let mut page = Page::default();
         self.none.append(&mut page);
         let models = locked(&self.models).clone();
@@ -160,6 +166,9 @@ impl Metrics {
         served
             .iter()
             .for_each(|hosted| drift::append(&mut page, hosted));
+        if let Some(recorder) = recorder {
+            record::append(&mut page, recorder);
+        }
         for (reason, count) in locked(&self.rejected).iter() {
             page.counter(
                 "mlserve_rejected_total",

@@ -4,6 +4,7 @@ mod drift;
 mod hostile;
 mod lifecycle;
 mod overload;
+mod record;
 mod same;
 
 use std::io::{BufRead, BufReader, Read};
