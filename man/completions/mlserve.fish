@@ -31,7 +31,7 @@ complete -c mlserve -n "__fish_mlserve_needs_command" -f -a "predict" -d 'Score 
 complete -c mlserve -n "__fish_mlserve_needs_command" -f -a "serve" -d 'Answer requests for predictions over HTTP'
 complete -c mlserve -n "__fish_mlserve_needs_command" -f -a "inspect" -d 'Show what goes into a model, what comes out and what is inside'
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -s o -l output -d 'Write to FILE instead of standard output; a file appears whole or not at all' -r -F
-complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l output-dir -d 'Write one output for each input to DIR, with the same relative name; --rejects, --manifest and --report are folders then, too' -r -F
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l output-dir -d 'Write one output for each input to DIR, with the same relative name; --rejects, --manifest, --report and --profile are folders then, too' -r -F
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l from -d 'Format of the input; by default from the file\'s extension or first bytes' -r -f -a "csv\t''
 tsv\t''
 jsonl\t'One JSON object a line'
@@ -67,6 +67,7 @@ softmax\t''"
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l threshold -d 'Decide for the positive class from this probability on (two classes)' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l top -d 'Show only the K best classes and their scores' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l report -d 'Write a page about the run to FILE (HTML): distributions, metrics, missing values, rejects' -r -F
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l profile -d 'Write the distributions of the model\'s inputs and predictions to FILE (JSON), for serve --baseline' -r -F
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l on-error -d 'End the run, leave the record out, or keep it with empty predictions; skip with --rejects or --max-errors, else fail' -r -f -a "fail\t'End the run; nothing half-written is left'
 skip\t'Leave the record out'
 null\t'Keep the record with empty predictions'"
@@ -114,6 +115,13 @@ complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l cors -d 'Let p
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l log -d 'A line on standard error for each request: text, or none with --quiet, by default' -r -f -a "text\t''
 json\t'One object a line'
 none\t''"
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l baseline -d 'Hold the records of a model against a profile that predict --profile made: GET /drift and metrics say how far they are from it. NAME=FILE where there are several models; may be given several times' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l drift-window -d 'Records that are held against the baseline: the last N' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l record -d 'Write each record with its prediction to FILE (JSONL), which predict reads and scores again. Readable by the owner alone' -r -F
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l record-sample -d 'Share of requests that are recorded, from 0 to 1, chosen by the hash of their ids' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l record-max -d 'Begin a new file at this size: FILE becomes FILE.1, FILE.1 becomes FILE.2...' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l record-keep -d 'Full files that are kept' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l redact -d 'Fields that are recorded as null; of those that feed the model predict then makes another prediction, or none' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-body -d 'Largest body of a request, also after it is unpacked' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-head -d 'Largest head of a request' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-fields -d 'Most header fields of a request' -r

@@ -20,10 +20,11 @@ use super::metrics::Metrics;
 use super::observed::{self, Observed};
 use super::options::Operation;
 use super::problem::Problem;
+use super::record::Recorder;
 use super::registry::Registry;
 use super::registry::keeper::{Event, Keeper, What};
 use super::routes::{self, Found, Route};
-use super::{cloud, info, metrics, mlflow, native, oip, openapi, page, tfs};
+use super::{cloud, drift, info, metrics, mlflow, native, oip, openapi, page, tfs};
 
 use crate::batch::write::NonFinite;
 
@@ -44,6 +45,8 @@ pub struct App {
     /// Who loads and unloads; none where the models are as they are.
     pub keeper: Option<Arc<Keeper>>,
     pub change: Change,
+    /// Who records requests, where somebody does.
+    pub recorder: Option<Arc<Recorder>>,
     auth: Auth,
     cors: Cors,
     is_stopping: AtomicBool,
@@ -67,6 +70,7 @@ impl App {
             log: Log::default(),
             keeper: None,
             change: Change::default(),
+            recorder: None,
             auth: Auth::default(),
             cors: Cors::default(),
             is_stopping: AtomicBool::new(false),
@@ -166,6 +170,7 @@ impl App {
             Route::Mlflow(route) => mlflow::answer(self, call, route, head, body),
             Route::Cloud(route) => cloud::answer(self, call, route, body),
             Route::Info(route) => info::answer(self, call, route),
+            Route::Drift(route) => drift::answer(self, call, route),
             Route::OpenApi(route) => openapi::answer(self, route, head),
             Route::Page(route) => page::answer(self, route, head),
             Route::Metrics(_) => metrics::answer(self),
@@ -230,6 +235,10 @@ impl Service for App {
         let mut call = Call::new(self.timeout);
         if self.registry.has_shares() {
             call.key = self.change.key(head, observed.id());
+        }
+        let wants = |recorder: &Arc<Recorder>| recorder.wants(observed.id());
+        if self.recorder.as_ref().is_some_and(wants) {
+            call.recorded = Some(observed.id().into());
         }
         // A browser asks without a token whether it may ask with one.
         let reply = match self.cors.preflight(head) {

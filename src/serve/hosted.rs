@@ -15,13 +15,16 @@ use crate::model::runtime::RuntimeChoice;
 use crate::model::signature::Signature;
 use crate::model::trees::Choice;
 use crate::model::{Model, onnx};
+use crate::profile::columns::Columns;
 
 use super::batching::pool::Pool;
 use super::batching::queue::{Limits, Queue};
 use super::counters::Counters;
+use super::drift::{Baselines, Watch};
 use super::metrics::series::Series;
 use super::outputs::Output;
 use super::problem::Problem;
+use super::record::Recorder;
 use super::records::planned::Planned;
 
 /// Plans and layouts that are kept: requests choose them, so they are bounded.
@@ -45,6 +48,10 @@ pub struct Hosting {
     /// What all models share to run.
     pub pool: Arc<Pool>,
     pub queueing: Limits,
+    /// What models are held against.
+    pub baselines: Baselines,
+    /// Who records requests, where somebody does.
+    pub recorder: Option<Arc<Recorder>>,
 }
 
 /// A model that answers requests.
@@ -62,6 +69,8 @@ pub struct Hosted {
     pub(super) outputs: OnceLock<Vec<Output>>,
     /// Its runs, at once or in the line.
     pub queue: Queue,
+    /// What it sees, held against its baseline.
+    pub watch: Option<Watch>,
     /// Where its requests are counted, once the metrics know it.
     pub series: OnceLock<Arc<Series>>,
     /// For records without names; an error where no record alone can feed the model.
@@ -95,7 +104,8 @@ impl Hosted {
                 .report()
                 .map_or(String::new(), |report| report.message.clone())),
         };
-        let hosted = Hosted {
+        let mut hosted = Hosted {
+            watch: None,
             name: name.to_owned(),
             version: version.to_owned(),
             hosting: hosting.clone(),
@@ -117,11 +127,41 @@ impl Hosted {
                 .map_err(|error| error.at(path.display()))?;
         }
         let queue = hosted.batching();
+        hosted.watch = hosted.watched()?;
         Ok(Hosted {
             description: queue.told_in(&hosted.description),
             queue,
             load: started.elapsed(),
             ..hosted
+        })
+    }
+
+    /// What holds it against its baseline, if there is one.
+    fn watched(&self) -> Result<Option<Watch>> {
+        let baselines = &self.hosting.baselines;
+        let Some((path, profile)) = baselines.of(&self.name) else {
+            return Ok(None);
+        };
+        let plan = self.expected.as_ref().map(|planned| &planned.plan);
+        let wanted = &self.hosting.wanted;
+        let layout = match self.kept_layout(wanted) {
+            Some(layout) => layout,
+            None => Layout::declared(self.model.signature(), self.batch(), wanted).map(Arc::new)?,
+        };
+        let columns = match plan {
+            Ok(plan) => Columns::new(plan, &layout),
+            Err(why) => {
+                let message = format!(
+                    "--baseline: the model \"{}\" takes no records: {why}",
+                    self.name
+                );
+                return Err(Error::usage(message));
+            }
+        };
+        let watch = Watch::new(profile, &columns, baselines.window);
+        watch.map(Some).map_err(|wrong| {
+            Error::usage(format!("--baseline {}: {wrong}", path.display()))
+                .hint("a baseline is made by the model that it is for, with the same flags")
         })
     }
 

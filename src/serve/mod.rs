@@ -15,6 +15,7 @@ pub mod call;
 pub mod cloud;
 pub mod cors;
 pub mod counters;
+pub mod drift;
 pub mod fixed;
 pub mod hosted;
 pub mod http;
@@ -33,6 +34,7 @@ pub mod outputs;
 pub mod page;
 pub mod problem;
 pub mod query;
+pub mod record;
 pub mod records;
 pub mod registry;
 pub mod reload;
@@ -57,7 +59,7 @@ use registry::keeper::Keeper;
 use registry::watch::{Look, Watch};
 use reload::Reload;
 
-/// At the end the log has so long to be written.
+/// At the end the log has so long to be written, and so has what is recorded.
 const FLUSH: Duration = Duration::from_secs(1);
 
 /// Runs `mlserve serve` until a signal ends it. `typed_again` says what the flags are when SIGHUP has
@@ -73,12 +75,14 @@ pub fn run(
     // Before the models: an address that is taken is found at once, and who connects early waits.
     let listeners = listen(&options)?;
     let threads = options.wishes.hosting.threads;
+    let recorder = options.wishes.hosting.recorder.clone();
     let (keeper, _) = Keeper::start(options.wishes)?;
     let registry = Arc::clone(keeper.registry());
     let app = App::new(registry, options.nan, options.limits.handler);
     let mut app = app.operated(options.operation);
     app.cloud = options.cloud;
     app.keeper = Some(Arc::new(keeper));
+    app.recorder = recorder;
     let app = Arc::new(app);
     let stop = Stop::default();
     let stopping = Arc::clone(&app);
@@ -96,6 +100,9 @@ pub fn run(
     let served = http::serve(listeners, options.limits, Arc::clone(&app), gauges, &stop);
     drop(watch);
     app.log.flush(FLUSH);
+    if let Some(recorder) = &app.recorder {
+        recorder.flush(FLUSH);
+    }
     match served.map_err(cannot_start)? {
         Ended::All => {}
         Ended::Some(open) => {

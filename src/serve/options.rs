@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::batch::columns::Wanted;
 use crate::batch::plan::{Keep, Rules};
 use crate::batch::write::NonFinite;
-use crate::cli::{LimitArgs, LogName, NanName, ServeArgs};
+use crate::cli::{LimitArgs, LogName, NanName, SeenArgs, ServeArgs};
 use crate::error::{Error, Result};
 use crate::flags;
 
@@ -16,9 +16,11 @@ use super::auth::Auth;
 use super::batching::{self, pool::Pool};
 use super::cloud::{Paths, is_container};
 use super::cors::Cors;
+use super::drift::Baselines;
 use super::hosted::Hosting;
 use super::http::Limits;
 use super::log::{Form, Log};
+use super::record::{Recorder, Settings};
 use super::registry::keeper::Wishes;
 use super::registry::settings::{self, Shares, Typed};
 use super::registry::source::Source;
@@ -70,7 +72,7 @@ impl Options {
     pub fn new(args: &ServeArgs) -> Result<Options> {
         let environment = |name: &str| std::env::var(name).ok();
         Ok(Options {
-            wishes: wishes(args)?,
+            wishes: wishes(args, hosting(args)?)?,
             listen: match args.address.listen.as_slice() {
                 [] => vec![address(
                     match &args.address.host {
@@ -129,6 +131,21 @@ fn queueing(args: &ServeArgs) -> Result<batching::queue::Limits> {
             ))
         })?,
     })
+}
+
+fn recorder(args: &SeenArgs) -> Result<Option<Arc<Recorder>>> {
+    let Some(path) = &args.record else {
+        return Ok(None);
+    };
+    let redact = flags::optional("--redact", args.redact.as_ref())?;
+    let recorder = Recorder::open(&Settings {
+        path: path.clone(),
+        sample: args.record_sample.0,
+        most_bytes: args.record_max.0 as u64,
+        keep: args.record_keep.into(),
+        redact: redact.unwrap_or_default(),
+    })?;
+    Ok(Some(Arc::new(recorder)))
 }
 
 fn operation(args: &ServeArgs) -> Result<Operation> {
@@ -207,27 +224,38 @@ fn sources(typed: &[PathBuf]) -> Result<Vec<Source>> {
 }
 
 /// What is to be served, and what is set for it.
-fn wishes(args: &ServeArgs) -> Result<Wishes> {
+///
+/// # Errors
+/// [`Error::Usage`] for flags that make no sense.
+pub fn wishes(args: &ServeArgs, hosting: Hosting) -> Result<Wishes> {
     let typed = &args.registry;
     Ok(Wishes {
         sources: sources(&args.models)?,
-        hosting: Hosting {
-            runtime: flags::runtime_choice(&args.runtime, args.hardware.intra_op)?,
-            threads: flags::serve_threads(args),
-            trees: flags::trees_choice(&args.runtime),
-            rules: rules(args)?,
-            wanted: wanted(args)?,
-            strict: args.fields.strict,
-            batch_size: args.limits.batch_size as usize,
-            pool: Arc::new(Pool::new(flags::serve_threads(args))),
-            queueing: queueing(args)?,
-        },
+        hosting,
         refuse_breaks: typed.refuse_breaks,
         policies: set("--versions", &typed.versions, Policy::read)?,
         labels: set("--label", &typed.label, settings::labels)?,
         defaults: set("--default", &typed.default, settings::target)?,
         shares: set("--route", &typed.route, Shares::read)?,
         shadows: set("--shadow", &typed.shadow, settings::target)?,
+    })
+}
+
+/// How models are loaded and run.
+fn hosting(args: &ServeArgs) -> Result<Hosting> {
+    let threads = flags::serve_threads(args);
+    Ok(Hosting {
+        runtime: flags::runtime_choice(&args.runtime, args.hardware.intra_op)?,
+        threads,
+        trees: flags::trees_choice(&args.runtime),
+        rules: rules(args)?,
+        wanted: wanted(args)?,
+        strict: args.fields.strict,
+        batch_size: args.limits.batch_size as usize,
+        pool: Arc::new(Pool::new(threads)),
+        queueing: queueing(args)?,
+        recorder: recorder(&args.seen)?,
+        baselines: Baselines::new(&args.seen.baseline, args.seen.drift_window.into())?,
     })
 }
 

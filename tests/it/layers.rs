@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::run::ROOT;
 
 /// What each module may import of this crate. `each_dtype` is a macro of `model`.
-const LAYERS: [(&str, &[&str]); 13] = [
+const LAYERS: [(&str, &[&str]); 14] = [
     ("allocator", &[]),
     ("error", &[]),
     ("trees", &["trees"]),
@@ -20,10 +20,12 @@ const LAYERS: [(&str, &[&str]); 13] = [
         &["numpy", "batch", "model", "error", "disk", "each_dtype"],
     ),
     ("flags", &["batch", "model", "error", "cli"]),
+    ("profile", &["profile", "batch", "model", "each_dtype"]),
     (
         "predict",
         &[
             "predict",
+            "profile",
             "numpy",
             "batch",
             "model",
@@ -52,6 +54,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
         &[
             "serve",
             "inspect",
+            "profile",
             "numpy",
             "batch",
             "model",

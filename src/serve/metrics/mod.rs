@@ -4,9 +4,11 @@
 //! that is not here) never makes a series. Knows no socket: whoever has connections counts them in
 //! [`Gauges`].
 
+mod drift;
 mod models;
 mod page;
 mod process;
+mod record;
 pub mod series;
 mod sharded;
 
@@ -21,12 +23,14 @@ use super::hosted::Hosted;
 use super::http::Gauges;
 use super::message::{Method, Reply};
 use super::problem::Problem;
+use super::record::Recorder;
 use super::registry::keeper::Event;
 use super::registry::table::Table;
 use super::routes::Found;
 use page::Page;
 use series::Series;
 use sharded::Sharded;
+pub use sharded::thread_number;
 
 /// The only route here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +49,7 @@ pub fn find(segments: &[&str]) -> Option<Found<Route>> {
 pub fn answer<'s>(app: &App) -> Result<Reply<'s>, Problem> {
     let text = app
         .metrics
-        .text(&app.registry.table())
+        .text(&app.registry.table(), app.recorder.as_deref())
         .map_err(|_| Problem::refused(500, "metrics", "the metrics cannot be written as text"))?;
     Ok(Reply::new(
         200,
@@ -178,7 +182,7 @@ impl Metrics {
     }
 
     /// Everything as Prometheus text.
-    fn text(&self, table: &Table) -> prometheus::Result<Vec<u8>> {
+    fn text(&self, table: &Table, recorder: Option<&Recorder>) -> prometheus::Result<Vec<u8>> {
         let mut page = Page::default();
         self.none.append(&mut page);
         let models = {
@@ -193,6 +197,12 @@ impl Metrics {
             models.clone()
         };
         models.iter().for_each(|series| series.append(&mut page));
+        table
+            .ready()
+            .for_each(|hosted| drift::append(&mut page, hosted));
+        if let Some(recorder) = recorder {
+            record::append(&mut page, recorder);
+        }
         for (reason, count) in locked(&self.rejected).iter() {
             page.counter(
                 "mlserve_rejected_total",

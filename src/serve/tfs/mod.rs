@@ -211,7 +211,7 @@ pub fn predict<'s>(
     body: &[u8],
     nan: NonFinite,
 ) -> Result<Reply<'s>, Problem> {
-    let mut ask = strict(hosted);
+    let mut ask = strict(hosted).recorded(call);
     let members = Members::read(decode::text(body)?, &["instances", "inputs"], &mut ask)?;
     let out = match (members.get("instances"), members.get("inputs")) {
         (Some(list), None) => {
