@@ -409,7 +409,8 @@ pub struct LimitArgs {
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections: u32,
 
-    /// Most requests that are worked on at once; further ones are told to come back (503)
+    /// Most requests that are worked on at once; further ones are told to come back (503). Health paths
+    /// are always answered, and a request counts once its body is there
     #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_requests: u32,
 

@@ -100,7 +100,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlserve' -ScriptBlock {
             [CompletionResult]::new('--max-fields', '--max-fields', [CompletionResultType]::ParameterName, 'Most header fields of a request')
             [CompletionResult]::new('--max-url', '--max-url', [CompletionResultType]::ParameterName, 'Longest path with its query')
             [CompletionResult]::new('--max-connections', '--max-connections', [CompletionResultType]::ParameterName, 'Most connections at once; further ones are told to come back (503)')
-            [CompletionResult]::new('--max-requests', '--max-requests', [CompletionResultType]::ParameterName, 'Most requests that are worked on at once; further ones are told to come back (503)')
+            [CompletionResult]::new('--max-requests', '--max-requests', [CompletionResultType]::ParameterName, 'Most requests that are worked on at once; further ones are told to come back (503). Health paths are always answered, and a request counts once its body is there')
             [CompletionResult]::new('--timeout-s', '--timeout-s', [CompletionResultType]::ParameterName, 'Seconds that an answer may take (504 after that); 0 is no limit')
             [CompletionResult]::new('--header-timeout-s', '--header-timeout-s', [CompletionResultType]::ParameterName, 'Seconds in which the head of a request must have come')
             [CompletionResult]::new('--body-timeout-s', '--body-timeout-s', [CompletionResultType]::ParameterName, 'Seconds in which more of a body must have come')

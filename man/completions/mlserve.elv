@@ -95,7 +95,7 @@ set edit:completion:arg-completer[mlserve] = {|@words|
             cand --max-fields 'Most header fields of a request'
             cand --max-url 'Longest path with its query'
             cand --max-connections 'Most connections at once; further ones are told to come back (503)'
-            cand --max-requests 'Most requests that are worked on at once; further ones are told to come back (503)'
+            cand --max-requests 'Most requests that are worked on at once; further ones are told to come back (503). Health paths are always answered, and a request counts once its body is there'
             cand --timeout-s 'Seconds that an answer may take (504 after that); 0 is no limit'
             cand --header-timeout-s 'Seconds in which the head of a request must have come'
             cand --body-timeout-s 'Seconds in which more of a body must have come'

@@ -204,6 +204,11 @@ impl Service for App {
         let reply = native::error(&Problem::Refused(refusal.clone()));
         observed::refused(self, refusal, reply)
     }
+
+    fn is_vital(&self, path: &str) -> bool {
+        let cloud = || self.cloud.find(path).map(|found| found.route);
+        auth::is_health(path) || cloud() == Some(cloud::Route::Health)
+    }
 }
 
 #[cfg(test)]

@@ -190,4 +190,8 @@ pub trait Service: Sync {
     /// The reply to what never became a request (a head too long, too many connections), which is
     /// also counted.
     fn refuse<'s>(&'s self, refusal: &Refusal) -> Reply<'s>;
+
+    /// Whether this path is answered however many requests are worked on: it tells whether the server
+    /// is well, and costs nothing.
+    fn is_vital(&self, path: &str) -> bool;
 }

@@ -13,6 +13,7 @@ use super::clock::{Phase, Slot};
 use super::coding::{Coding, Decoded};
 use super::head::{Framing, Vetted};
 use super::input::Input;
+use super::place::Place;
 
 /// A body must come faster than this on the whole, however steadily it trickles.
 const LEAST_BYTES_PER_S: u64 = 1024;
@@ -49,6 +50,8 @@ pub(super) struct Raw<'c> {
     left: Left,
     /// The client waits for `100 Continue`.
     expects_continue: bool,
+    /// Not taken while the client is waited for.
+    place: Place<'c>,
     started: Instant,
     received: u64,
     /// How long the service may take from here on.
@@ -67,7 +70,7 @@ impl<'c> SocketBody<'c> {
     pub(super) fn new(
         head: &Vetted<'_>,
         (input, whole): (&'c mut Input, &'c mut Vec<u8>),
-        terms: Terms<'c>,
+        (terms, place): (Terms<'c>, Place<'c>),
     ) -> SocketBody<'c> {
         let mut fields = head
             .headers
@@ -90,6 +93,7 @@ impl<'c> SocketBody<'c> {
                 Framing::Chunked => Left::Chunked(Decoder::new()),
             },
             expects_continue: head.expects_continue,
+            place,
             started: Instant::now(),
             received: 0,
             work: terms.limits.handler,
@@ -103,6 +107,11 @@ impl<'c> SocketBody<'c> {
             held: terms.budget.nothing(),
             limit: terms.limits.body_bytes,
         }
+    }
+
+    /// The request's place among those that are worked on.
+    pub(super) fn place(&mut self) -> &mut Place<'c> {
+        &mut self.decoded.raw_mut().place
     }
 
     /// A stream takes as long as its client. Its body is asked for now if ever: behind the head of the
@@ -222,6 +231,14 @@ impl<'c> SocketBody<'c> {
     }
 }
 
+/// Why a request is not taken where too many are worked on.
+pub(super) fn busy() -> Refusal {
+    Refusal {
+        retry_after_s: Some(1),
+        ..Refusal::new(503, "too_many_requests", "too many requests at once")
+    }
+}
+
 impl Body for SocketBody<'_> {
     fn whole(&mut self) -> Result<&[u8], Refusal> {
         if self.is_whole {
@@ -242,7 +259,10 @@ impl Body for SocketBody<'_> {
             raw.refusal.get_or_insert_with(|| refusal.clone());
         })?;
         self.is_whole = true;
-        Ok(self.whole)
+        match self.place().take() {
+            true => Ok(self.whole),
+            false => Err(busy()),
+        }
     }
 
     fn read(&mut self, into: &mut [u8]) -> Result<usize, Refusal> {
@@ -277,7 +297,11 @@ impl Raw<'_> {
         let for_all = limits.body + Duration::from_secs(self.received / LEAST_BYTES_PER_S);
         let left = for_all.saturating_sub(self.started.elapsed());
         slot.enter(Phase::Body, Some(limits.body.min(left)));
+        let had_place = self.place.leave();
         let filled = self.input.fill(&slot.socket);
+        if had_place {
+            self.place.take_anyhow();
+        }
         let is_late = slot.is_late();
         match filled {
             _ if is_late => Err(self.fail(408, "body_timeout", "the body did not come in time")),

@@ -20,6 +20,7 @@ mod connection;
 mod head;
 mod input;
 pub mod listen;
+mod place;
 mod reply;
 pub mod stop;
 mod system;
@@ -65,7 +66,7 @@ pub struct Limits {
     /// Replies of this size on are compressed for those who accept it.
     pub compress_from: usize,
     pub connections: usize,
-    /// Requests that are worked on at once.
+    /// Requests that are worked on at once; those whose body has not come are not.
     pub requests: usize,
     /// From the first byte of a head to its last.
     pub header: Duration,

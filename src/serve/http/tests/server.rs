@@ -138,6 +138,10 @@ impl Service for Paths {
             None => reply,
         }
     }
+
+    fn is_vital(&self, path: &str) -> bool {
+        path == "/none"
+    }
 }
 
 /// A running server, stopped when it is dropped.
