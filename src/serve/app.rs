@@ -12,7 +12,7 @@ use super::auth::{self, Auth};
 use super::call::Call;
 use super::cors::Cors;
 use super::log::Log;
-use super::message::{Body, Head, Method, Refusal, Reply, Service};
+use super::message::{Asked, Body, Head, Method, Refusal, Reply, Service};
 use super::metrics::Metrics;
 use super::observed::{self, Observed};
 use super::options::Operation;
@@ -96,6 +96,18 @@ impl App {
     pub fn runtime_version(&self) -> &str {
         let first = self.registry.models().first();
         first.map_or("", |hosted| hosted.model.runtime_version())
+    }
+
+    /// The path with its variable parts named; empty where no route has it.
+    pub fn template(&self, path: &str) -> &'static str {
+        if let Some(found) = self.cloud.find(path) {
+            return found.template;
+        }
+        let Some(segments) = routes::segments(path) else {
+            return "";
+        };
+        let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
+        routes::find(&segments).map_or("", |found| found.template)
     }
 
     fn route<'s>(
@@ -197,12 +209,20 @@ impl Service for App {
         };
         let reply = self.cors.allow(head, reply);
         let reply = reply.with("X-Content-Type-Options", "nosniff");
-        observed.close(head, call, reply)
+        match body.is_answered() {
+            // It was told of when the client was.
+            true => observed.too_late(head.method, &call, reply),
+            false => observed.close(head, call, reply),
+        }
     }
 
-    fn refuse<'s>(&'s self, refusal: &Refusal) -> Reply<'s> {
-        let reply = native::error(&Problem::Refused(refusal.clone()));
-        observed::refused(self, refusal, reply)
+    fn refuse<'s>(&'s self, refusal: &Refusal, asked: Option<&Asked<'_>>) -> Reply<'s> {
+        let problem = Problem::Refused(refusal.clone());
+        let reply = match asked {
+            Some(asked) => self.error(asked.path, &problem),
+            None => native::error(&problem),
+        };
+        observed::refused(self, (refusal, asked), reply)
     }
 
     fn is_vital(&self, path: &str) -> bool {

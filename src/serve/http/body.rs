@@ -270,6 +270,10 @@ impl Body for SocketBody<'_> {
         let read = self.decoded.read(into);
         read.map_err(|_| self.refusal())
     }
+
+    fn is_answered(&self) -> bool {
+        self.decoded.raw().terms.slot.is_answered()
+    }
 }
 
 impl Raw<'_> {

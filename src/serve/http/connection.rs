@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::serve::message::{Content, Head, Method, Refusal, Reply, Service};
+use crate::serve::message::{Asked, Content, Head, Method, Refusal, Reply, Service};
 
 use super::body::{self, MOST_KEPT, SocketBody, Terms};
 use super::clock::{Phase, Slot};
@@ -160,36 +160,33 @@ impl<S: Service> Connection<S> {
             limits: &shared.limits,
             budget: &shared.budget,
         };
+        terms.slot.note(head.method, head.path);
         if !terms.slot.enter(Phase::Work, terms.limits.handler) {
             return After::Close;
         }
+        let refused = |refusal: &Refusal| refused(&*shared.service, refusal, head);
         let place = Place::new(&shared.gauges.in_flight, terms.limits.requests);
         let buffers = (&mut self.input, &mut self.whole);
         let mut body = SocketBody::new(head, buffers, (terms, place));
         let reply = match has_place(&*shared.service, head, &mut body) {
             true => ask(&*shared.service, head, &mut body),
-            false => refused(&*shared.service, &body::busy()),
+            false => refused(&body::busy()),
         };
         body.forget();
         // A stream is worked on from here to its end.
         let is_stream = |reply: &Reply<'_>| matches!(reply.content, Content::Stream(_));
         let reply = match reply {
-            Some(reply) if is_stream(&reply) && !body.place().take() => {
-                refused(&*shared.service, &body::busy())
-            }
+            Some(reply) if is_stream(&reply) && !body.place().take() => refused(&body::busy()),
             reply => reply,
         };
         // What many clients do not take must not fill the memory.
         let mut held = terms.budget.nothing();
         let fits = |reply: &Reply<'_>| held.grow_to(reply.bytes().unwrap_or_default());
         let reply = match reply {
-            Some(reply) if !{ fits }(&reply) => {
-                let refusal = Refusal {
-                    reason: "memory",
-                    ..body::busy()
-                };
-                refused(&*shared.service, &refusal)
-            }
+            Some(reply) if !{ fits }(&reply) => refused(&Refusal {
+                reason: "memory",
+                ..body::busy()
+            }),
             reply => reply,
         };
         let Some(reply) = reply else {
@@ -227,7 +224,7 @@ impl<S: Service> Connection<S> {
 
     /// Says why the connection ends.
     fn refuse(&self, refusal: &Refusal) -> After {
-        let bytes = reply::refusal(&*self.shared.service, refusal);
+        let bytes = reply::refusal(&*self.shared.service, refusal, None);
         let mut out = Writer {
             slot: &self.slot,
             limits: &self.shared.limits,
@@ -321,8 +318,20 @@ fn has_place<S: Service>(service: &S, head: &Vetted<'_>, body: &mut SocketBody<'
 }
 
 /// The service's words for a refusal; `None` where it panicked.
-fn refused<'s, S: Service>(service: &'s S, refusal: &Refusal) -> Option<Reply<'s>> {
-    catch_unwind(AssertUnwindSafe(|| reply::refused(service, refusal))).ok()
+fn refused<'s, S: Service>(
+    service: &'s S,
+    refusal: &Refusal,
+    head: &Vetted<'_>,
+) -> Option<Reply<'s>> {
+    let asked = Asked {
+        method: head.method,
+        path: head.path,
+        waited: Duration::ZERO,
+    };
+    catch_unwind(AssertUnwindSafe(|| {
+        reply::refused(service, refusal, Some(&asked))
+    }))
+    .ok()
 }
 
 fn accepted(head: &Vetted<'_>) -> Option<Coding> {

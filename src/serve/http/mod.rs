@@ -156,7 +156,9 @@ pub fn serve<S: Service + Send + 'static>(
     // For as long as there are connections, also those that were cut off and are still at work.
     let looks = move || {
         while let Some(shared) = clock.upgrade() {
-            shared.clock.look();
+            for late in shared.clock.look() {
+                late.answer_for(&*shared.service);
+            }
             drop(shared);
             std::thread::sleep(clock::TICK);
         }

@@ -123,8 +123,10 @@ fn handlers_that_take_too_long_are_answered_for_once() {
     let mut client = server.connect();
     client.send(get("/gate"));
     let reply = client.reply();
-    assert_eq!(reply.status, 504);
-    assert!(reply.text().ends_with('}'), "{}", reply.text());
+    assert_eq!((reply.status, &*reply.text()), (504, "timeout"));
+    assert_eq!(reply.field("connection"), Some("close"));
+    let refused = server.service.refused.lock().expect("a list").clone();
+    assert_eq!(refused, ["GET /gate"]);
     server.service.gate.until(1);
     server.service.gate.open();
     // Its own reply comes too late, and is not sent.
