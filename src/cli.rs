@@ -393,6 +393,11 @@ pub struct LimitArgs {
     #[arg(long, value_name = "SIZE", default_value = "64M")]
     pub max_body: ByteSize,
 
+    /// Largest answer that is made in memory (413 beyond it); NDJSON is answered line by line and has
+    /// no limit
+    #[arg(long, value_name = "SIZE", default_value = "256M")]
+    pub max_reply: ByteSize,
+
     /// Largest head of a request
     #[arg(long, value_name = "SIZE", default_value = "16K")]
     pub max_head: ByteSize,

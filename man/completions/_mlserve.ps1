@@ -96,6 +96,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlserve' -ScriptBlock {
             [CompletionResult]::new('--cors', '--cors', [CompletionResultType]::ParameterName, 'Let pages of ORIGIN ask, such as https://example.org, or * for all; may be given several times')
             [CompletionResult]::new('--log', '--log', [CompletionResultType]::ParameterName, 'A line on standard error for each request: text, or none with --quiet, by default')
             [CompletionResult]::new('--max-body', '--max-body', [CompletionResultType]::ParameterName, 'Largest body of a request, also after it is unpacked')
+            [CompletionResult]::new('--max-reply', '--max-reply', [CompletionResultType]::ParameterName, 'Largest answer that is made in memory (413 beyond it); NDJSON is answered line by line and has no limit')
             [CompletionResult]::new('--max-head', '--max-head', [CompletionResultType]::ParameterName, 'Largest head of a request')
             [CompletionResult]::new('--max-fields', '--max-fields', [CompletionResultType]::ParameterName, 'Most header fields of a request')
             [CompletionResult]::new('--max-url', '--max-url', [CompletionResultType]::ParameterName, 'Longest path with its query')

@@ -91,6 +91,7 @@ set edit:completion:arg-completer[mlserve] = {|@words|
             cand --cors 'Let pages of ORIGIN ask, such as https://example.org, or * for all; may be given several times'
             cand --log 'A line on standard error for each request: text, or none with --quiet, by default'
             cand --max-body 'Largest body of a request, also after it is unpacked'
+            cand --max-reply 'Largest answer that is made in memory (413 beyond it); NDJSON is answered line by line and has no limit'
             cand --max-head 'Largest head of a request'
             cand --max-fields 'Most header fields of a request'
             cand --max-url 'Longest path with its query'

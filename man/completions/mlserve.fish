@@ -104,6 +104,7 @@ complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l log -d 'A line
 json\t'One object a line'
 none\t''"
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-body -d 'Largest body of a request, also after it is unpacked' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-reply -d 'Largest answer that is made in memory (413 beyond it); NDJSON is answered line by line and has no limit' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-head -d 'Largest head of a request' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-fields -d 'Most header fields of a request' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-url -d 'Longest path with its query' -r

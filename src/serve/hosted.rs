@@ -38,6 +38,8 @@ pub struct Hosting {
     pub strict: bool,
     /// Records of one run at most.
     pub batch_size: usize,
+    /// Bytes of an answer in memory at most.
+    pub reply_bytes: usize,
 }
 
 /// A model that answers requests.

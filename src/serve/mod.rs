@@ -9,6 +9,7 @@ pub mod app;
 pub mod auth;
 pub mod b64;
 pub mod banner;
+pub mod bound;
 pub mod call;
 pub mod cloud;
 pub mod cors;

@@ -78,6 +78,7 @@ impl Options {
                 wanted: wanted(args)?,
                 strict: args.fields.strict,
                 batch_size: args.limits.batch_size as usize,
+                reply_bytes: args.limits.max_reply.0,
             },
             cloud: Paths::new(environment)?,
             nan: match args.fields.nan {

@@ -19,6 +19,7 @@ use crate::each_dtype;
 use crate::model::signature::{Port, shape_text};
 use crate::model::tensor::{Tensor, Value};
 
+use super::bound::Bound;
 use super::call::Call;
 use super::hosted::Hosted;
 use super::problem::{Fault, Faults, Problem, Step};
@@ -112,6 +113,7 @@ impl<'h> Inputs<'h> {
             return self.run_group(call, &self.group);
         }
         let mut runs = Vec::new();
+        let mut bound = Bound::new(self.hosted);
         for range in self.ranges() {
             let records = range.len();
             if records == self.group.records && self.batch == BatchAxis::Free {
@@ -123,6 +125,7 @@ impl<'h> Inputs<'h> {
             values
                 .iter_mut()
                 .for_each(|value| cut(value, rows, records));
+            bound.add_values(&values)?;
             runs.push(values);
         }
         match runs.is_empty() {

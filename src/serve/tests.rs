@@ -45,6 +45,7 @@ pub(super) fn hosting() -> Hosting {
         wanted: Wanted::default(),
         strict: false,
         batch_size: 1024,
+        reply_bytes: 256 << 20,
     }
 }
 

@@ -58,6 +58,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
             "error",
             "cli",
             "flags",
+            "allocator",
             "each_dtype",
         ],
     ),

@@ -34,11 +34,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::allocator;
+
 use super::message::Service;
 use budget::Budget;
 use clock::Clock;
 use listen::Listener;
 use stop::Stop;
+
+/// Between two times that freed memory is given back to the system.
+const TRIM: Duration = Duration::from_secs(1);
 
 /// Whether a client, by its Accept-Encoding, likes gzip best.
 pub fn accepts_gzip(value: Option<&str>) -> bool {
@@ -155,9 +160,14 @@ pub fn serve<S: Service + Send + 'static>(
     let clock = Arc::downgrade(&shared);
     // For as long as there are connections, also those that were cut off and are still at work.
     let looks = move || {
+        let mut trimmed = Instant::now();
         while let Some(shared) = clock.upgrade() {
             for late in shared.clock.look() {
                 late.answer_for(&*shared.service);
+            }
+            if trimmed.elapsed() >= TRIM && shared.budget.has_freed() {
+                allocator::return_freed_memory();
+                trimmed = Instant::now();
             }
             drop(shared);
             std::thread::sleep(clock::TICK);

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::batch::write::NonFinite;
 
+use crate::serve::bound;
 use crate::serve::call::Call;
 use crate::serve::hosted::Hosted;
 use crate::serve::message::{Body, Refusal};
@@ -105,7 +106,8 @@ impl Lines<'_> {
         let mut call = self.call.lock().unwrap_or_else(PoisonError::into_inner);
         let encoded = records::json::encode(self.hosted, text, &self.ask, &place)?;
         let predictions = records::score(self.hosted, &mut call, encoded, &self.ask, &place)?;
-        Ok(encode::ndjson(&predictions, self.nan))
+        let answers = encode::ndjson(&predictions, self.nan);
+        bound::within(answers, predictions.most_bytes)
     }
 }
 

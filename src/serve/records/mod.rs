@@ -24,6 +24,7 @@ use crate::batch::run::{Part, Prediction, Way};
 use crate::error::Error;
 use crate::model::tensor::Tensor;
 
+use super::bound::Bound;
 use super::call::Call;
 use super::hosted::Hosted;
 use super::problem::{Fault, Faults, Problem, Step};
@@ -249,12 +250,15 @@ pub struct Predictions<'b> {
     pub parts: Vec<Part>,
     /// How many there are.
     pub records: usize,
+    /// Bytes of their answer at most, after which its writers stop (`bound`).
+    pub most_bytes: usize,
 }
 
 impl<'b> Predictions<'b> {
     /// Predictions of which nothing else is given back.
-    pub fn new(layout: Arc<Layout>, parts: Vec<Part>) -> Predictions<'b> {
+    pub fn new(hosted: &Hosted, layout: Arc<Layout>, parts: Vec<Part>) -> Predictions<'b> {
         Predictions {
+            most_bytes: hosted.hosting.reply_bytes,
             layout,
             kept_names: Vec::new(),
             kept: Vec::new(),
@@ -316,6 +320,7 @@ pub fn score<'b>(
         kept,
         parts,
         records,
+        most_bytes: hosted.hosting.reply_bytes,
     })
 }
 
@@ -360,12 +365,18 @@ impl Runs<'_> {
             counts: self.counts,
         };
         let mut parts = Vec::with_capacity(groups.len());
+        let mut bound = Bound::new(self.hosted);
         let mut first = 0;
         for group in groups {
             call.check()?;
             let started = Instant::now();
+            let before = parts.len();
             way.run(first, group, &mut parts, &mut |_, _, _: &[Tensor]| {})?;
             call.ran(started, group.records);
+            // One run gives what its batch gives; it is many that add up.
+            if groups.len() > 1 {
+                bound.add_parts(parts.get(before..).unwrap_or_default())?;
+            }
             first += group.records;
         }
         Ok(parts)

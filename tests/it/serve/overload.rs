@@ -81,9 +81,7 @@ fn descriptors_that_run_out_come_back() {
 
 #[test]
 fn large_replies_that_nobody_reads_do_not_fill_the_memory() {
-    // What glibc keeps for each thread that once was at work is another matter.
-    let mut command = serve(&["-p", "0", "--max-body", "1M"]);
-    let serving = Serving::start(command.env("MALLOC_ARENA_MAX", "2"));
+    let serving = Serving::start(&mut serve(&["-p", "0", "--max-body", "1M"]));
     serving.assert_alive();
     let before = serving.status("VmRSS");
     let body = format!("[{}{RECORD}]", "[5,3,1,0],".repeat(60_000));
@@ -100,6 +98,30 @@ fn large_replies_that_nobody_reads_do_not_fill_the_memory() {
     assert!(more < 150, "{more} MB more");
     drop(clients);
     serving.assert_alive();
+}
+
+#[test]
+fn what_large_answers_took_is_given_back() {
+    let serving = Serving::start(&mut serve(&["-p", "0"]));
+    serving.assert_alive();
+    let before = serving.status("VmRSS");
+    let body = format!("[{}{RECORD}]", "[5,3,1,0],".repeat(20_000));
+    for _ in 0..2 {
+        let mut clients: Vec<_> = (0..8).map(|_| serving.connect()).collect();
+        for client in &mut clients {
+            client.send(post("/predict", "", body.as_bytes()));
+        }
+        for client in &mut clients {
+            assert_eq!(client.reply().status, 200);
+        }
+    }
+    let started = std::time::Instant::now();
+    let most = before + 25;
+    while serving.status("VmRSS") > most {
+        let more = serving.status("VmRSS") - before;
+        assert!(started.elapsed() < crate::client::FOREVER, "{more} MB more");
+        std::thread::yield_now();
+    }
 }
 
 #[test]
