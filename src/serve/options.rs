@@ -99,6 +99,7 @@ fn limits(args: &LimitArgs) -> Limits {
         fields: args.max_fields.into(),
         target_bytes: args.max_url.0,
         body_bytes: args.max_body.0,
+        reply_bytes: args.max_reply.0,
         compress_from: args.compress_from.0,
         connections: args.max_connections as usize,
         requests: args.max_requests as usize,

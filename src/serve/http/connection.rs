@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::serve::message::{Asked, Content, Head, Method, Refusal, Reply, Service};
+use crate::serve::message::{Asked, Content, Head, Method, Refusal, Reply, Service, Stream};
 
 use super::body::{self, MOST_KEPT, SocketBody, Terms};
 use super::clock::{Phase, Slot};
 use super::coding::Coding;
 use super::head::{self, Vetted};
 use super::input::Input;
+use super::outbox::Outbox;
 use super::place::Place;
 use super::reply::{self, Chunks, Manner};
 use super::{Limits, Shared};
@@ -254,11 +255,11 @@ impl<S: Service> Connection<S> {
 }
 
 /// Writes a reply. [`After::Keep`] where all of it was written.
-fn write(
+fn write<'c>(
     reply: Reply<'_>,
     manner: &Manner,
-    body: &mut SocketBody<'_>,
-    (terms, printed): (Terms<'_>, &mut Vec<u8>),
+    body: &mut SocketBody<'c>,
+    (terms, printed): (Terms<'c>, &mut Vec<u8>),
 ) -> After {
     let is_stream = matches!(reply.content, Content::Stream(_)) && !manner.is_head;
     if is_stream && body.is_for_a_stream().is_err() {
@@ -275,13 +276,34 @@ fn write(
         return After::Close;
     }
     drop(rest);
-    let Content::Stream(stream) = reply.content else {
-        return After::Keep;
+    let stream = match reply.content {
+        Content::Stream(stream) if !manner.is_head => stream,
+        _ => return After::Keep,
     };
-    if manner.is_head {
-        return After::Keep;
-    }
-    let mut chunks = Chunks::new(&mut out, manner.is_1_1);
+    let after = match cfg!(unix) {
+        true => {
+            let outbox = Outbox::new(terms);
+            body.answer_into(outbox.clone());
+            let after = write_stream(stream, body, (outbox.clone(), manner.is_1_1));
+            match outbox.finish(body) {
+                Ok(()) => after,
+                Err(_) => After::Close,
+            }
+        }
+        // Nothing waits for two directions at once.
+        false => write_stream(stream, body, (out, manner.is_1_1)),
+    };
+    terms.slot.socket.set_waiting(true);
+    after
+}
+
+/// Writes a stream in chunks, where they are understood.
+fn write_stream(
+    stream: Stream<'_>,
+    body: &mut SocketBody<'_>,
+    (out, is_chunked): (impl Write, bool),
+) -> After {
+    let mut chunks = Chunks::new(out, is_chunked);
     let written = catch_unwind(AssertUnwindSafe(|| {
         let written = stream(body, &mut chunks);
         written.and_then(|()| chunks.finish())

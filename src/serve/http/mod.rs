@@ -20,6 +20,7 @@ mod connection;
 mod head;
 mod input;
 pub mod listen;
+mod outbox;
 mod place;
 mod reply;
 pub mod stop;
@@ -68,6 +69,8 @@ pub struct Limits {
     pub target_bytes: usize,
     /// As it comes, and again after it is unpacked.
     pub body_bytes: usize,
+    /// Of a reply in memory, and of a stream's answers that its client does not take.
+    pub reply_bytes: usize,
     /// Replies of this size on are compressed for those who accept it.
     pub compress_from: usize,
     pub connections: usize,
@@ -96,6 +99,7 @@ impl Default for Limits {
             fields: 100,
             target_bytes: 8 << 10,
             body_bytes: 64 << 20,
+            reply_bytes: 256 << 20,
             compress_from: 16 << 10,
             connections: 1024,
             requests: 512,

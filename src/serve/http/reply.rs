@@ -205,8 +205,9 @@ impl<W: Write> Write for Chunks<W> {
             chunk.extend_from_slice(b"\r\n");
             self.buffer = chunk;
         }
-        self.to.write_all(&self.buffer)?;
+        let written = self.to.write_all(&self.buffer);
+        // Also where it is told that it was the last.
         self.buffer.clear();
-        Ok(())
+        written
     }
 }

@@ -204,6 +204,7 @@ fn who_waits_for_its_client_takes_no_place() {
     }
     in_flight(0);
     server.assert_alive();
+    in_flight(0);
     // Both places are taken: what has its body now comes too late, but for what tells of health.
     let mut working: Vec<_> = (0..2).map(|_| server.connect()).collect();
     for client in &mut working {

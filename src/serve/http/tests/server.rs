@@ -90,8 +90,12 @@ fn reflect(body: &mut dyn Body, out: &mut dyn Write) -> io::Result<()> {
         if count == 0 {
             return Ok(());
         }
-        out.write_all(&piece[..count])?;
-        out.flush()?;
+        match out.write_all(&piece[..count]).and_then(|()| out.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::QuotaExceeded => {
+                return out.write_all(b"not taken");
+            }
+            written => written?,
+        }
     }
 }
 
