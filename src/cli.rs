@@ -544,6 +544,11 @@ pub struct LimitArgs {
     #[arg(long, value_name = "SIZE", default_value = "64M")]
     pub max_body: ByteSize,
 
+    /// Largest answer that is made in memory (413 beyond it); NDJSON is answered line by line and has
+    /// no limit
+    #[arg(long, value_name = "SIZE", default_value = "256M")]
+    pub max_reply: ByteSize,
+
     /// Largest head of a request
     #[arg(long, value_name = "SIZE", default_value = "16K")]
     pub max_head: ByteSize,
@@ -560,7 +565,8 @@ pub struct LimitArgs {
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections: u32,
 
-    /// Most requests that are worked on at once; further ones are told to come back (503)
+    /// Most requests that are worked on at once; further ones are told to come back (503). Health paths
+    /// are always answered, and a request counts once its body is there
     #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_requests: u32,
 

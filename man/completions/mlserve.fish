@@ -123,11 +123,12 @@ complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l record-max -d 
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l record-keep -d 'Full files that are kept' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l redact -d 'Fields that are recorded as null; of those that feed the model predict then makes another prediction, or none' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-body -d 'Largest body of a request, also after it is unpacked' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-reply -d 'Largest answer that is made in memory (413 beyond it); NDJSON is answered line by line and has no limit' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-head -d 'Largest head of a request' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-fields -d 'Most header fields of a request' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-url -d 'Longest path with its query' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-connections -d 'Most connections at once; further ones are told to come back (503)' -r
-complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-requests -d 'Most requests that are worked on at once; further ones are told to come back (503)' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-requests -d 'Most requests that are worked on at once; further ones are told to come back (503). Health paths are always answered, and a request counts once its body is there' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l timeout-s -d 'Seconds that an answer may take (504 after that); 0 is no limit' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l header-timeout-s -d 'Seconds in which the head of a request must have come' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l body-timeout-s -d 'Seconds in which more of a body must have come' -r

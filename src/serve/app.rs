@@ -15,7 +15,7 @@ use super::auth::{self, Auth};
 use super::call::Call;
 use super::cors::Cors;
 use super::log::Log;
-use super::message::{Body, Head, Method, Refusal, Reply, Service};
+use super::message::{Asked, Body, Head, Method, Refusal, Reply, Service};
 use super::metrics::Metrics;
 use super::observed::{self, Observed};
 use super::options::Operation;
@@ -139,6 +139,18 @@ impl App {
             .to_owned()
     }
 
+    /// The path with its variable parts named; empty where no route has it.
+    pub fn template(&self, path: &str) -> &'static str {
+        if let Some(found) = self.cloud.find(path) {
+            return found.template;
+        }
+        let Some(segments) = routes::segments(path) else {
+            return "";
+        };
+        let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
+        routes::find(&segments).map_or("", |found| found.template)
+    }
+
     fn route<'s>(
         &'s self,
         call: &mut Call,
@@ -250,12 +262,25 @@ impl Service for App {
         if let Some(hosted) = &call.model {
             reply = reply.with("X-Model-Version", hosted.version.clone());
         }
-        observed.close(head, call, reply)
+        match body.is_answered() {
+            // It was told of when the client was.
+            true => observed.too_late(head.method, &call, reply),
+            false => observed.close(head, call, reply),
+        }
     }
 
-    fn refuse<'s>(&'s self, refusal: &Refusal) -> Reply<'s> {
-        let reply = native::error(&Problem::Refused(refusal.clone()));
-        observed::refused(self, refusal, reply)
+    fn refuse<'s>(&'s self, refusal: &Refusal, asked: Option<&Asked<'_>>) -> Reply<'s> {
+        let problem = Problem::Refused(refusal.clone());
+        let reply = match asked {
+            Some(asked) => self.error(asked.path, &problem),
+            None => native::error(&problem),
+        };
+        observed::refused(self, (refusal, asked), reply)
+    }
+
+    fn is_vital(&self, path: &str) -> bool {
+        let cloud = || self.cloud.find(path).map(|found| found.route);
+        auth::is_health(path) || cloud() == Some(cloud::Route::Health)
     }
 }
 

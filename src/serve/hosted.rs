@@ -52,6 +52,8 @@ pub struct Hosting {
     pub baselines: Baselines,
     /// Who records requests, where somebody does.
     pub recorder: Option<Arc<Recorder>>,
+    /// Bytes of an answer in memory at most.
+    pub reply_bytes: usize,
 }
 
 /// A model that answers requests.

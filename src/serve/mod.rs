@@ -11,6 +11,7 @@ pub mod auth;
 pub mod b64;
 pub mod banner;
 pub mod batching;
+pub mod bound;
 pub mod call;
 pub mod cloud;
 pub mod cors;

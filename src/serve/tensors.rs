@@ -20,6 +20,7 @@ use crate::model::signature::{Port, shape_text};
 use crate::model::tensor::{Tensor, Value};
 
 use super::batching::join;
+use super::bound::Bound;
 use super::call::Call;
 use super::hosted::Hosted;
 use super::problem::{Fault, Faults, Problem, Step};
@@ -144,6 +145,7 @@ impl<'h> Inputs<'h> {
             return self.run_group(call, &self.group);
         }
         let mut runs = Vec::new();
+        let mut bound = Bound::new(self.hosted);
         for range in self.ranges() {
             let records = range.len();
             if records == self.group.records && self.batch == BatchAxis::Free {
@@ -155,6 +157,7 @@ impl<'h> Inputs<'h> {
             values
                 .iter_mut()
                 .for_each(|value| cut(value, rows, records));
+            bound.add_values(&values)?;
             runs.push(values);
         }
         match runs.is_empty() {

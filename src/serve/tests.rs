@@ -58,6 +58,7 @@ pub(super) fn hosting() -> Hosting {
         },
         baselines: Baselines::default(),
         recorder: None,
+        reply_bytes: 256 << 20,
     }
 }
 

@@ -61,6 +61,7 @@ const LAYERS: [(&str, &[&str]); 14] = [
             "error",
             "cli",
             "flags",
+            "allocator",
             "each_dtype",
         ],
     ),

@@ -139,10 +139,7 @@ impl Metrics {
 
     /// Counts a request that was answered with `status` after `total`.
     pub fn observe(&self, call: &Call, method: Method, status: u16, total: Duration) {
-        let route = match call.route {
-            "" => "other",
-            route => route,
-        };
+        let route = named(call.route);
         let hosted = call.model.as_deref();
         let series = hosted.map_or(&self.none, |hosted| self.adopt(hosted));
         series.answered(route, status, total);
@@ -154,10 +151,19 @@ impl Metrics {
         }
     }
 
-    /// Counts what never became a request.
-    pub fn refused(&self, status: u16, reason: &'static str) {
-        self.none.answered("other", status, Duration::ZERO);
+    /// Counts what was not asked of any model, or is still at work there; `route` is empty where there
+    /// is none.
+    pub fn refused(&self, route: &'static str, status: u16, reason: &'static str, total: Duration) {
+        self.none.answered(named(route), status, total);
         self.reject(reason);
+    }
+
+    /// Counts with its model a request that [`Metrics::refused`] has counted as too late.
+    pub fn too_late(&self, call: &Call, method: Method) {
+        if let Some(hosted) = &call.model {
+            let series = self.adopt(hosted);
+            series.inferred(call, method, 504, call.started.elapsed());
+        }
     }
 
     fn reject(&self, reason: &'static str) {
@@ -265,6 +271,14 @@ impl Metrics {
             &[("version", env!("CARGO_PKG_VERSION")), ("runtime", runtime)],
             1.0,
         );
+    }
+}
+
+/// A route as its label says it.
+fn named(route: &'static str) -> &'static str {
+    match route {
+        "" => "other",
+        route => route,
     }
 }
 

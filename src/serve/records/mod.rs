@@ -23,6 +23,7 @@ use crate::batch::run::{Part, Prediction, Way};
 use crate::error::Error;
 use crate::model::tensor::Tensor;
 
+use super::bound::Bound;
 use super::call::Call;
 use super::hosted::Hosted;
 use super::problem::{Fault, Faults, Problem, Step};
@@ -276,12 +277,15 @@ pub struct Predictions<'b> {
     pub parts: Vec<Part>,
     /// How many there are.
     pub records: usize,
+    /// Bytes of their answer at most, after which its writers stop (`bound`).
+    pub most_bytes: usize,
 }
 
 impl<'b> Predictions<'b> {
     /// Predictions of which nothing else is given back.
-    pub fn new(layout: Arc<Layout>, parts: Vec<Part>) -> Predictions<'b> {
+    pub fn new(hosted: &Hosted, layout: Arc<Layout>, parts: Vec<Part>) -> Predictions<'b> {
         Predictions {
+            most_bytes: hosted.hosting.reply_bytes,
             layout,
             kept_names: Vec::new(),
             kept: Vec::new(),
@@ -350,6 +354,7 @@ pub fn score<'b>(
         kept,
         parts,
         records,
+        most_bytes: hosted.hosting.reply_bytes,
     })
 }
 
@@ -394,8 +399,10 @@ impl Runs<'_> {
             counts: self.counts,
         };
         let mut parts = Vec::with_capacity(groups.len());
+        let mut bound = Bound::new(self.hosted);
         let mut first = 0;
         for group in groups {
+            let before = parts.len();
             let ran = self.hosted.run(call, group, self.counts, self.batch)?;
             // The search for the records at fault takes more runs.
             let _permit = match ran.is_err() && group.records > 1 {
@@ -404,6 +411,10 @@ impl Runs<'_> {
             };
             let look = &mut |_, _: &Group, _: &[Tensor]| {};
             way.settle((first, group), ran, &mut parts, look)?;
+            // One run gives what its batch gives; it is many that add up.
+            if groups.len() > 1 {
+                bound.add_parts(parts.get(before..).unwrap_or_default())?;
+            }
             first += group.records;
         }
         Ok(parts)

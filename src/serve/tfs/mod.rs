@@ -21,6 +21,7 @@ use std::borrow::Cow;
 
 use super::app::App;
 use super::b64;
+use super::bound;
 use super::call::Call;
 use super::hosted::Hosted;
 use super::instances;
@@ -233,6 +234,7 @@ pub fn predict<'s>(
             return Err(Problem::invalid("missing", message));
         }
     };
+    let out = bound::within(out, hosted.hosting.reply_bytes)?;
     Ok(Reply::json(200, out))
 }
 
