@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwapOption;
+
 use crate::batch::columns::{Layout, Wanted};
 use crate::batch::encode::Group;
 use crate::batch::first;
@@ -26,6 +28,7 @@ use super::outputs::Output;
 use super::problem::Problem;
 use super::record::Recorder;
 use super::records::planned::Planned;
+use super::shadow::Shadow;
 
 /// Plans and layouts that are kept: requests choose them, so they are bounded.
 const MOST_KEPT: usize = 32;
@@ -69,6 +72,8 @@ pub struct Hosted {
     pub counters: Counters,
     /// Its outputs as they really come, once somebody has asked.
     pub(super) outputs: OnceLock<Vec<Output>>,
+    /// Who also runs what it runs, and is compared with it.
+    pub shadow: ArcSwapOption<Shadow>,
     /// Its runs, at once or in the line.
     pub queue: Queue,
     /// What it sees, held against its baseline.
@@ -115,6 +120,7 @@ impl Hosted {
             description: inspect::description(&model, (name, version))?,
             counters: Counters::default(),
             outputs: OnceLock::new(),
+            shadow: ArcSwapOption::empty(),
             queue: Queue::new(&hosting.pool, hosting.queueing, Ok(())),
             series: OnceLock::new(),
             expected,

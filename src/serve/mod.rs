@@ -40,6 +40,7 @@ pub mod records;
 pub mod registry;
 pub mod reload;
 pub mod routes;
+pub mod shadow;
 pub mod tensors;
 pub mod tfs;
 

@@ -120,7 +120,7 @@ const CRATES: [(&str, &[&str]); 24] = [
     ("encoding_rs", &["predict/text/encoding.rs"]),
     ("prometheus", &["serve/metrics/"]),
     ("subtle", &["serve/auth.rs"]),
-    ("arc_swap", &["serve/registry/mod.rs"]),
+    ("arc_swap", &["serve/registry/mod.rs", "serve/hosted.rs"]),
     ("toml", &["cli/config.rs"]),
 ];
 

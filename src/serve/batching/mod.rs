@@ -72,6 +72,9 @@ impl Hosted {
         call.queued += done.queued;
         call.ran(done.started, done.took, group.records);
         call.batches += usize::from(done.is_own);
+        if let (Ok(values), Some(shadow)) = (&done.values, &*self.shadow.load()) {
+            shadow.compare(&group.inputs, group.records, values);
+        }
         Ok(done.values)
     }
 

@@ -158,7 +158,12 @@ mod tests {
                 b"[5.1,3.5,",
                 Some("line 2: not valid JSON at byte 9: it ends in the middle"),
             ),
-            (b"[1]", Some("[3]: expected 4 values, found 1")),
+            (
+                b"[1]",
+                Some(
+                    "[3].X: expected JSON lists of shape [4] (float32), found lists of another shape: [1]",
+                ),
+            ),
             (b"", None),
             (b"\xff", Some("[5]: the line is not UTF-8")),
             (fine.as_bytes(), None),
@@ -168,7 +173,7 @@ mod tests {
             ),
             (
                 b"[1,2,3,\"x\"]",
-                Some("[8].petal width (cm): expected a number (float32), found \"x\""),
+                Some("[8].X: expected JSON lists of shape [4] (float32), found [1,2,3,\"x\"]"),
             ),
         ];
         let body: Vec<&[u8]> = lines.iter().map(|(line, _)| *line).collect();
