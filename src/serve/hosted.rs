@@ -17,7 +17,7 @@ use crate::model::trees::Choice;
 use crate::model::{Model, onnx};
 
 use super::batching::pool::Pool;
-use super::batching::queue::{Limits, Queue};
+use super::batching::queue::{Joins, Limits, Queue};
 use super::counters::Counters;
 use super::metrics::series::Series;
 use super::outputs::Output;
@@ -101,7 +101,7 @@ impl Hosted {
             description: inspect::description(&model.facts, model.evaluated(), (name, version))?,
             counters: Counters::default(),
             outputs: OnceLock::new(),
-            queue: Queue::new(&hosting.pool, hosting.queueing, Ok(())),
+            queue: Queue::new(&hosting.pool, hosting.queueing, Ok(Joins::default())),
             series: OnceLock::new(),
             expected,
             plans: RwLock::default(),

@@ -1,5 +1,6 @@
 //! `mlserve serve` as its clients meet it: the built program, asked over sockets.
 
+mod batching;
 mod hostile;
 mod lifecycle;
 mod overload;
