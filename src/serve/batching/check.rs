@@ -27,6 +27,8 @@ use crate::serve::hosted::Hosted;
 use super::join;
 use super::queue::Joins;
 
+/// Why the records of a model are never put together.
+pub const MEDDLE: &str = "a record has other predictions in a batch than alone";
 /// How far floats may lie apart, of the largest in the output.
 pub const TOLERANCE: f64 = 1e-5;
 /// The same for types of 16 bits, whose own steps are wider.
@@ -39,6 +41,8 @@ const FREE: [usize; 3] = [8, 1, 32];
 const MOST_ELEMENTS: usize = 1 << 22;
 /// No further record is tried after so long.
 const ENOUGH: Duration = Duration::from_secs(2);
+/// A run of one record that takes longer makes the batch as small as it can be.
+const LONG: Duration = Duration::from_millis(100);
 /// How often the time of a batch is taken, and no more often after so long.
 const TRIES: usize = 8;
 const ENOUGH_TRIES: Duration = Duration::from_millis(20);
@@ -79,16 +83,11 @@ impl Hosted {
             false => &FREE[..1],
         };
         let run = |inputs: &[Tensor]| self.model.run(inputs);
-        let made_up = sizes.iter().filter_map(|free| self.made_up(*free));
-        for group in made_up {
-            if let Ok(values) = run(&group.inputs) {
-                is_same(&group, &counts, &values, &run)?;
-                return Ok(Joins {
-                    saves: saved(&group, &counts, &run),
-                });
-            }
-        }
-        Err("the model refuses records that are made up to try it".to_owned())
+        let mut made_up = sizes.iter().filter_map(|free| self.made_up(*free));
+        let tried = made_up.find_map(|group| try_on(&group, &counts, &run));
+        tried.unwrap_or_else(|| {
+            Err("the model refuses records that are made up to try it".to_owned())
+        })
     }
 
     /// A batch of records that all differ, each larger than the one before; `free` is the size of
@@ -125,6 +124,28 @@ impl Hosted {
             inputs: inputs.collect::<Option<_>>()?,
         })
     }
+}
+
+/// Tries `group`, or less of it where a run takes long; `None` where the model refuses its records.
+fn try_on(
+    group: &Group,
+    counts: &[bool],
+    run: Run<'_>,
+) -> Option<std::result::Result<Joins, String>> {
+    let one = group.part(0..1, counts, BatchAxis::Free);
+    run(&one.inputs).ok()?;
+    let alone = timed(&one.inputs, run);
+    let most = if alone > LONG { 2 } else { group.records };
+    let few = group.first(most, counts, BatchAxis::Free);
+    let started = Instant::now();
+    let values = run(&few.inputs).ok()?;
+    let times = Times {
+        alone,
+        together: started.elapsed(),
+    };
+    Some(is_same(&few, counts, &values, run).map(|()| Joins {
+        saves: times.saved(&few, &one, run),
+    }))
 }
 
 /// Values that differ from record to record.
@@ -200,7 +221,7 @@ pub(super) fn is_same(
                 .zip(&scales)
                 .any(|((part, single), scale)| !is_close(part, single, *scale));
         if differs {
-            return Err("a record has other predictions in a batch than alone".to_owned());
+            return Err(MEDDLE.to_owned());
         }
         if started.elapsed() > ENOUGH {
             break;
@@ -209,21 +230,26 @@ pub(super) fn is_same(
     Ok(())
 }
 
-/// What a record costs less in a batch of all than alone; the least of several tries, for other
-/// programs take the core away.
-fn saved(group: &Group, counts: &[bool], run: Run<'_>) -> Duration {
-    let one = group.part(0..1, counts, BatchAxis::Free);
-    let of_all = |took: Duration| took / u32::try_from(group.records).unwrap_or(u32::MAX).max(1);
-    let (mut alone, mut together) = (Duration::MAX, Duration::MAX);
-    let started = Instant::now();
-    for _ in 0..TRIES {
-        alone = alone.min(timed(&one.inputs, run));
-        together = together.min(of_all(timed(&group.inputs, run)));
-        if started.elapsed() > ENOUGH_TRIES {
-            break;
+/// The shortest runs so far, of one record and of all: other programs take the core away.
+struct Times {
+    alone: Duration,
+    together: Duration,
+}
+
+impl Times {
+    /// What a record costs less in the batch than alone.
+    fn saved(mut self, all: &Group, one: &Group, run: Run<'_>) -> Duration {
+        let started = Instant::now();
+        for _ in 0..TRIES {
+            if started.elapsed() + self.alone + self.together > ENOUGH_TRIES {
+                break;
+            }
+            self.alone = self.alone.min(timed(&one.inputs, run));
+            self.together = self.together.min(timed(&all.inputs, run));
         }
+        let records = u32::try_from(all.records).unwrap_or(u32::MAX).max(1);
+        self.alone.saturating_sub(self.together / records)
     }
-    alone.saturating_sub(together)
 }
 
 fn timed(inputs: &[Tensor], run: Run<'_>) -> Duration {

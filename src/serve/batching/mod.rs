@@ -86,6 +86,12 @@ impl Hosted {
 }
 
 impl Queue {
+    /// What the user should hear: a model that answers by what else is asked is mostly a mistake.
+    pub(super) fn warning(&self) -> Option<String> {
+        let is_told = self.joins() == Err(check::MEDDLE);
+        is_told.then(|| format!("{}, so each request runs alone", check::MEDDLE))
+    }
+
     /// The JSON object `description` with how runs are batched.
     pub(super) fn told_in(&self, description: &str) -> String {
         let Ok(Json::Object(mut told)) = serde_json::from_str::<Json>(description) else {
