@@ -76,7 +76,8 @@ impl Banner {
             .first()
             .map_or("", |hosted| hosted.model.runtime_version());
         let of_model = |hosted: &Arc<Hosted>| {
-            let warnings = hosted.model.warnings().iter();
+            let meddle = hosted.queue.warning();
+            let warnings = hosted.model.warnings().iter().chain(meddle.as_ref());
             let named = warnings.map(|warning| format!("{}: {warning}", hosted.name));
             named.collect::<Vec<_>>()
         };

@@ -20,7 +20,7 @@ use crate::model::{Model, onnx};
 use crate::profile::columns::Columns;
 
 use super::batching::pool::Pool;
-use super::batching::queue::{Limits, Queue};
+use super::batching::queue::{Joins, Limits, Queue};
 use super::counters::Counters;
 use super::drift::{Baselines, Watch};
 use super::metrics::series::Series;
@@ -121,7 +121,7 @@ impl Hosted {
             counters: Counters::default(),
             outputs: OnceLock::new(),
             shadow: ArcSwapOption::empty(),
-            queue: Queue::new(&hosting.pool, hosting.queueing, Ok(())),
+            queue: Queue::new(&hosting.pool, hosting.queueing, Ok(Joins::default())),
             series: OnceLock::new(),
             expected,
             plans: RwLock::default(),

@@ -200,7 +200,7 @@ mod tests {
         );
         assert_eq!(status, 422);
         let text: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-        let message = "line 3: not valid JSON at byte 5: expected a value";
+        let message = "line 3: not valid JSON at byte 5: it ends in the middle";
         assert_eq!(text["error"], message);
         assert_eq!(text["detail"][0]["loc"], serde_json::json!(["body", 3, 5]));
     }

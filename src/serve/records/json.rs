@@ -84,11 +84,13 @@ impl Stopped {
             Stopped::Broken(at_byte) if place.shape != Shape::Lines => return broken(at_byte),
             Stopped::Broken(at_byte) => at_byte,
         };
-        let before = text.as_bytes().get(..at_byte.at).unwrap_or_default();
+        // A record that never ends is at fault on its own line, not behind the last.
+        let at = at_byte.at.min(text.trim_end().len());
+        let before = text.as_bytes().get(..at).unwrap_or_default();
         let start = memchr::memrchr(b'\n', before).map_or(0, |at| at + 1);
         let line = memchr::memchr_iter(b'\n', before).count();
         let in_line = Broken {
-            at: at_byte.at - start,
+            at: at - start,
             ..at_byte
         };
         let message = format!("line {}: {in_line}", place.first + line);

@@ -1,5 +1,6 @@
 //! `mlserve serve` as its clients meet it: the built program, asked over sockets.
 
+mod batching;
 mod change;
 mod drift;
 mod hardware;
