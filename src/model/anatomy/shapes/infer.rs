@@ -574,7 +574,7 @@ fn learned(node: &Node<'_>, shapes: &Shapes<'_>) -> Shape {
             Some(all)
         }
         "FeatureVectorizer" => {
-            let widths = (0..node.inputs.len()).map(|at| {
+            let mut widths = (0..node.inputs.len()).map(|at| {
                 let dims = input(node, shapes, at)?;
                 if dims.len() < 2 {
                     Some(1)
@@ -582,7 +582,7 @@ fn learned(node: &Node<'_>, shapes: &Shapes<'_>) -> Shape {
                     dims.get(1).copied().flatten()
                 }
             });
-            let sum = widths.fold(Some(0_u64), |sum, width| sum?.checked_add(width?));
+            let sum = widths.try_fold(0_u64, |sum, width| sum.checked_add(width?));
             Some(vec![rows, sum])
         }
         "TfIdfVectorizer" => {
