@@ -77,9 +77,12 @@ complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l shard -d 'Sc
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l shards -d 'Score the part of N that the environment names (JOB_COMPLETION_INDEX, AWS_BATCH_JOB_ARRAY_INDEX, SLURM_ARRAY_TASK_ID)' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l manifest -d 'Write a JSON account of the run to FILE: what was scored, by what, with which outcome' -r -F
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l limit -d 'Score only the first N records' -r
-complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -s j -l jobs -d 'Threads that score; by default as many as this process may use' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -s j -l jobs -d 'Threads that score; by default as many as this process may use, less those of --intra-op' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l batch-size -d 'Records of one run of the model; the last bits of predictions may depend on it' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l intra-op -d 'Threads inside one run of the model, out of one pool for all; the last bits of predictions may depend on it. Pays where batches are few and large; tree ensembles stay on one thread' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l runtime -d 'Use this ONNX Runtime library instead of the built-in one' -r -F
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l provider -d 'Run models on this execution provider, such as cuda:device_id=1; may be given several times, the first takes what it can. With "cpu" last the CPU runs what is left, else that is an error' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l provider-library -d 'Load execution providers from this library of theirs' -r -F
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l trees -d 'What evaluates tree ensembles: mlserve\'s own kernel where it can, with the same scores, or ONNX Runtime' -r -f -a "auto\t'mlserve\'s kernel for those that it knows'
 ort\t'ONNX Runtime for all'"
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l no-header -d 'The first line is a record: columns are called 1, 2, 3... and the output has no header'
@@ -95,6 +98,14 @@ complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -s q -l quiet -
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l allow-known-bad-runtime -d 'Use a runtime even if its version is known to give wrong answers'
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -s v -l verbose -d 'Say more: -vv shows ONNX Runtime\'s own messages'
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l config -d 'Take flags from FILE (TOML) as well: its keys are their names, and `models` the models. What is typed goes first. SIGHUP reads it anew' -r -F
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l versions -d 'Versions that are served: latest, latest N, all, or such as 1,3; by default the latest' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l label -d 'Names for versions, such as \'iris: stable=1 canary=2\'' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l default -d 'Version or label that answers where none is asked for; by default the highest version' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l route -d 'Share requests that ask for no version out by weights, such as \'iris: stable=95 canary=5\'' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l sticky -d 'Header field whose value keeps a client with one version; by default each request is drawn by its id' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l shadow -d 'Version or label that runs beside the one that answers, and is only compared with it (/metrics)' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l watch-interval-ms -d 'Milliseconds between two looks; what is the same in two of them is loaded' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l host -d 'Address to listen on; 0.0.0.0 or [::] is all of this machine\'s. By default 127.0.0.1, and in a container of Vertex AI or SageMaker 0.0.0.0' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -s p -l port -d 'Port to listen on; 0 takes a free one. By default what PORT, AIP_HTTP_PORT or SAGEMAKER_BIND_TO_PORT says, else 8080' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l listen -d 'Listen here instead: HOST:PORT, or unix:PATH; may be given several times' -r
@@ -117,6 +128,11 @@ complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l write-timeout-
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l grace-s -d 'Seconds in which requests are finished after SIGTERM or Ctrl-C; a second signal ends at once' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l compress-from -d 'Answers of this size on are compressed for clients that accept it' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l batch-size -d 'Most records of one run of the model' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-batch -d 'Most records of what waits for a model and is run together; 1 runs each request alone. By default what --batch-size says' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-queue -d 'Most requests that wait for one model; further ones are told to come back (503)' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l batch-delay-ms -d 'Milliseconds that a request waits for others, also while a thread is free: for accelerators' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l threads -d 'Runs of models at once, over all models; by default as many as this process may use threads (affinity and cgroup quota count), less those of --intra-op' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l intra-op -d 'Threads inside one run of a model, out of one pool for all models; the last bits of predictions may depend on it. Pays for large models and few clients; tree ensembles stay on one thread' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l features -d 'Fields of the model\'s one matrix input, in the model\'s order' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l set -d 'Give an input that does not change from record to record (a scalar, a state)' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l nan -d 'What JSON answers have for NaN and infinities, which it cannot say' -r -f -a "null\t''
@@ -130,8 +146,13 @@ softmax\t''"
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l threshold -d 'Decide for the positive class from this probability on (two classes)' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l top -d 'Show only the K best classes and their scores' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l runtime -d 'Use this ONNX Runtime library instead of the built-in one' -r -F
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l provider -d 'Run models on this execution provider, such as cuda:device_id=1; may be given several times, the first takes what it can. With "cpu" last the CPU runs what is left, else that is an error' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l provider-library -d 'Load execution providers from this library of theirs' -r -F
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l trees -d 'What evaluates tree ensembles: mlserve\'s own kernel where it can, with the same scores, or ONNX Runtime' -r -f -a "auto\t'mlserve\'s kernel for those that it knows'
 ort\t'ONNX Runtime for all'"
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l watch -d 'Load models again when their files change, and versions and models that are new'
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l refuse-breaks -d 'Do not serve a version that lacks an input or output of the version before it, or has other types'
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l admin -d 'Let models be loaded, unloaded and set over HTTP (/models/NAME/load, /v2/repository/...)'
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -s q -l quiet -d 'No banner at the start, no line for each request'
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l allow-missing-columns -d 'Score fields that a record lacks as missing values'
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l strict -d 'Refuse records with fields that the model has no use for'
@@ -149,6 +170,8 @@ complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l batch -d 'Re
 complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l dim -d 'Size of a free dimension, such as sequence=128, for --memory and --flops; may be given several times' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l top -d 'Most rows of a table; JSON has all' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l runtime -d 'Use this ONNX Runtime library instead of the built-in one' -r -F
+complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l provider -d 'Run models on this execution provider, such as cuda:device_id=1; may be given several times, the first takes what it can. With "cpu" last the CPU runs what is left, else that is an error' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l provider-library -d 'Load execution providers from this library of theirs' -r -F
 complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l trees -d 'What evaluates tree ensembles: mlserve\'s own kernel where it can, with the same scores, or ONNX Runtime' -r -f -a "auto\t'mlserve\'s kernel for those that it knows'
 ort\t'ONNX Runtime for all'"
 complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l json -d 'Print JSON with stable keys'

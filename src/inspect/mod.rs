@@ -23,6 +23,7 @@ use std::io::{self, Write};
 use crate::cli::{ExampleKind, InspectArgs};
 use crate::error::{Error, Result, escape_controls};
 use crate::flags;
+use crate::model::Model;
 use crate::model::onnx::{self, Facts};
 use crate::model::trees::{Evaluated, foretell};
 
@@ -43,9 +44,8 @@ pub fn run(args: &InspectArgs) -> Result<()> {
         return diff::run(&facts, new, args);
     }
     let trees = flags::trees_choice(&args.runtime);
-    let checked = args
-        .check
-        .then(|| check::check(&facts, &flags::runtime_choice(&args.runtime), trees));
+    let choice = flags::runtime_choice(&args.runtime, 1)?;
+    let checked = args.check.then(|| check::check(&facts, &choice, trees));
     // What a load showed counts more than what the file lets expect.
     let evaluated = match checked
         .as_ref()
@@ -85,12 +85,8 @@ struct Told<'a> {
 ///
 /// # Errors
 /// As the report itself.
-pub(crate) fn description(
-    facts: &Facts,
-    evaluated: &Evaluated,
-    named: (&str, &str),
-) -> Result<String> {
-    json::description(facts, evaluated, named)
+pub(crate) fn description(model: &Model, named: (&str, &str)) -> Result<String> {
+    json::description(model, named)
 }
 
 fn print_example(facts: &Facts, kind: ExampleKind) -> Result<()> {

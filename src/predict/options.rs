@@ -163,10 +163,7 @@ impl Options {
             nan_as: formats.nan_as.clone(),
             limit: args.run.limit,
             explain: args.run.explain,
-            jobs: args
-                .run
-                .jobs
-                .map_or_else(flags::available_threads, usize::from),
+            jobs: flags::runs_at_once(args.run.jobs, args.run.intra_op),
             batch_size: args.run.batch_size as usize,
             on_error: on_error(&args.faults),
             rejects: args.faults.rejects.clone(),
@@ -184,7 +181,7 @@ impl Options {
             report: args.report.clone(),
             stream: args.long.stream,
             quiet: args.run.quiet,
-            runtime: flags::runtime_choice(&args.runtime),
+            runtime: flags::runtime_choice(&args.runtime, args.run.intra_op)?,
             trees: flags::trees_choice(&args.runtime),
         };
         if let Some(output) = output {
@@ -271,7 +268,12 @@ impl Options {
                     self.record_bytes,
                     self.shard
                 ),
-                (&self.rejects, &self.runtime.library),
+                (
+                    &self.rejects,
+                    &self.runtime.library,
+                    self.runtime.intra_op,
+                    &self.runtime.providers,
+                ),
             )
         )
     }

@@ -4,10 +4,13 @@
 //! request -> id -> allowed? -> route -> dialect -> reply | problem in the dialect's shape -> log, metrics
 //! ```
 
+use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::admin::{self, Change};
 use super::auth::{self, Auth};
 use super::call::Call;
 use super::cors::Cors;
@@ -18,6 +21,7 @@ use super::observed::{self, Observed};
 use super::options::Operation;
 use super::problem::Problem;
 use super::registry::Registry;
+use super::registry::keeper::{Event, Keeper, What};
 use super::routes::{self, Found, Route};
 use super::{cloud, info, metrics, mlflow, native, oip, openapi, page, tfs};
 
@@ -25,7 +29,7 @@ use crate::batch::write::NonFinite;
 
 /// Everything that answering needs; shared by all threads.
 pub struct App {
-    pub registry: Registry,
+    pub registry: Arc<Registry>,
     /// What JSON answers have for NaN.
     pub nan: NonFinite,
     /// How long a request may take.
@@ -37,6 +41,9 @@ pub struct App {
     pub pages: page::Pages,
     pub metrics: Metrics,
     pub log: Log,
+    /// Who loads and unloads; none where the models are as they are.
+    pub keeper: Option<Arc<Keeper>>,
+    pub change: Change,
     auth: Auth,
     cors: Cors,
     is_stopping: AtomicBool,
@@ -44,10 +51,10 @@ pub struct App {
 
 impl App {
     /// Serves `registry`.
-    pub fn new(registry: Registry, nan: NonFinite, timeout: Option<Duration>) -> App {
+    pub fn new(registry: Arc<Registry>, nan: NonFinite, timeout: Option<Duration>) -> App {
         let metrics = Metrics::default();
         for hosted in registry.models() {
-            metrics.adopt(hosted);
+            metrics.adopt(&hosted);
         }
         let app = App {
             registry,
@@ -58,11 +65,13 @@ impl App {
             pages: page::Pages::default(),
             metrics,
             log: Log::default(),
+            keeper: None,
+            change: Change::default(),
             auth: Auth::default(),
             cors: Cors::default(),
             is_stopping: AtomicBool::new(false),
         };
-        app.metrics.say_runtime(app.runtime_version());
+        app.metrics.say_runtime(&app.runtime_version());
         app
     }
 
@@ -73,6 +82,7 @@ impl App {
             auth: operation.auth,
             cors: operation.cors,
             log: operation.log,
+            change: operation.change,
             ..self
         }
     }
@@ -82,9 +92,33 @@ impl App {
         &self.auth
     }
 
-    /// Whether requests are welcome.
+    /// Whether requests are welcome: every model has a version that is ready, and the end has not begun.
     pub fn is_ready(&self) -> bool {
-        !self.is_stopping.load(Ordering::Relaxed)
+        !self.is_stopping() && self.registry.is_ready()
+    }
+
+    /// Whether the end has begun.
+    pub fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Relaxed)
+    }
+
+    /// Why it is not ready.
+    pub fn not_ready(&self) -> Problem {
+        let message = match self.is_stopping() {
+            true => "the server is stopping",
+            false => "a model is not ready",
+        };
+        Problem::refused(503, "not_ready", message)
+    }
+
+    /// Tells of what happened to models.
+    pub fn note(&self, events: &[Event]) {
+        for event in events {
+            self.metrics.happened(event);
+            if !self.log.note(event) && event.what == What::Failed {
+                let _ = writeln!(std::io::stderr(), "{}", event.text());
+            }
+        }
     }
 
     /// Says that no more requests are welcome: those that know should go elsewhere.
@@ -93,9 +127,12 @@ impl App {
     }
 
     /// The version of ONNX Runtime.
-    pub fn runtime_version(&self) -> &str {
-        let first = self.registry.models().first();
-        first.map_or("", |hosted| hosted.model.runtime_version())
+    pub fn runtime_version(&self) -> String {
+        let models = self.registry.models();
+        let first = models.first();
+        first
+            .map_or("", |hosted| hosted.model.runtime_version())
+            .to_owned()
     }
 
     fn route<'s>(
@@ -132,6 +169,7 @@ impl App {
             Route::OpenApi(route) => openapi::answer(self, route, head),
             Route::Page(route) => page::answer(self, route, head),
             Route::Metrics(_) => metrics::answer(self),
+            Route::Admin(route) => admin::answer(self, call, route, head, body),
         }
     }
 
@@ -190,13 +228,19 @@ impl Service for App {
     fn answer<'s>(&'s self, head: &Head<'_>, body: &mut dyn Body) -> Reply<'s> {
         let observed = Observed::new(self, head);
         let mut call = Call::new(self.timeout);
+        if self.registry.has_shares() {
+            call.key = self.change.key(head, observed.id());
+        }
         // A browser asks without a token whether it may ask with one.
         let reply = match self.cors.preflight(head) {
             Some(reply) => reply,
             None => self.reply(&mut call, head, body),
         };
         let reply = self.cors.allow(head, reply);
-        let reply = reply.with("X-Content-Type-Options", "nosniff");
+        let mut reply = reply.with("X-Content-Type-Options", "nosniff");
+        if let Some(hosted) = &call.model {
+            reply = reply.with("X-Model-Version", hosted.version.clone());
+        }
         observed.close(head, call, reply)
     }
 

@@ -16,6 +16,8 @@ use crate::model::signature::Signature;
 use crate::model::trees::Choice;
 use crate::model::{Model, onnx};
 
+use super::batching::pool::Pool;
+use super::batching::queue::{Limits, Queue};
 use super::counters::Counters;
 use super::metrics::series::Series;
 use super::outputs::Output;
@@ -32,12 +34,17 @@ const MOST_COLUMNS: usize = 10_000;
 pub struct Hosting {
     pub runtime: RuntimeChoice,
     pub trees: Choice,
+    /// Runs of models at once, over all models.
+    pub threads: usize,
     pub rules: Rules,
     pub wanted: Wanted,
     /// Unknown fields are a fault.
     pub strict: bool,
     /// Records of one run at most.
     pub batch_size: usize,
+    /// What all models share to run.
+    pub pool: Arc<Pool>,
+    pub queueing: Limits,
 }
 
 /// A model that answers requests.
@@ -53,6 +60,8 @@ pub struct Hosted {
     pub counters: Counters,
     /// Its outputs as they really come, once somebody has asked.
     pub(super) outputs: OnceLock<Vec<Output>>,
+    /// Its runs, at once or in the line.
+    pub queue: Queue,
     /// Where its requests are counted, once the metrics know it.
     pub series: OnceLock<Arc<Series>>,
     /// For records without names; an error where no record alone can feed the model.
@@ -91,9 +100,10 @@ impl Hosted {
             version: version.to_owned(),
             hosting: hosting.clone(),
             load: Duration::ZERO,
-            description: inspect::description(&model.facts, model.evaluated(), (name, version))?,
+            description: inspect::description(&model, (name, version))?,
             counters: Counters::default(),
             outputs: OnceLock::new(),
+            queue: Queue::new(&hosting.pool, hosting.queueing, Ok(())),
             series: OnceLock::new(),
             expected,
             plans: RwLock::default(),
@@ -106,7 +116,10 @@ impl Hosted {
                 .layout(&expected.plan, None, wanted)
                 .map_err(|error| error.at(path.display()))?;
         }
+        let queue = hosted.batching();
         Ok(Hosted {
+            description: queue.told_in(&hosted.description),
+            queue,
             load: started.elapsed(),
             ..hosted
         })

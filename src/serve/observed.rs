@@ -32,6 +32,11 @@ impl<'s> Observed<'s> {
         }
     }
 
+    /// What it is called in logs and in its reply.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
     /// Tells of it, now or when its stream is over, and gives the reply its id.
     pub fn close(self, head: &Head<'_>, call: Call, reply: Reply<'s>) -> Reply<'s> {
         let Reply {

@@ -6,9 +6,8 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Instant;
 
-use ndarray::{ArrayD, Axis, Slice, concatenate};
+use ndarray::{ArrayD, Axis, Slice};
 
 use crate::batch::columns::{Layout, Wanted};
 use crate::batch::encode::Group;
@@ -19,6 +18,7 @@ use crate::each_dtype;
 use crate::model::signature::{Port, shape_text};
 use crate::model::tensor::{Tensor, Value};
 
+use super::batching::join;
 use super::call::Call;
 use super::hosted::Hosted;
 use super::problem::{Fault, Faults, Problem, Step};
@@ -59,7 +59,7 @@ impl<'h> Inputs<'h> {
                 faults.push(keys.fold(Fault::of_body(code, message), below));
             };
             let Some(tensor) = tensor else {
-                match hosted.once(index) {
+                match hosted.given_once(index) {
                     Some(tensor) => {
                         inputs.push(tensor.clone());
                         counts.push(false);
@@ -194,10 +194,7 @@ impl<'h> Inputs<'h> {
     }
 
     fn run_group(&self, call: &mut Call, group: &Group) -> Result<Vec<Value>, Problem> {
-        call.check()?;
-        let started = Instant::now();
-        let values = self.hosted.model.run(&group.inputs);
-        call.ran(started, group.records);
+        let values = self.hosted.run(call, group, &self.counts, self.batch)?;
         values.map_err(|error| match error.report() {
             Some(report) => Problem::invalid("refused", report.message.clone()),
             None => Problem::Failed(error),
@@ -217,11 +214,13 @@ impl Hosted {
     /// The inputs that a request has to give: all but a state and what `--set` gives.
     pub fn required(&self) -> Vec<usize> {
         let inputs = 0..self.model.signature().inputs.len();
-        inputs.filter(|index| self.once(*index).is_none()).collect()
+        inputs
+            .filter(|index| self.given_once(*index).is_none())
+            .collect()
     }
 
     /// What input `index` is given for all records, where a request need not give it.
-    fn once(&self, index: usize) -> Option<&Tensor> {
+    pub(super) fn given_once(&self, index: usize) -> Option<&Tensor> {
         match &self.expected().ok()?.plan.feeds.get(index)?.how {
             How::Once(tensor) => Some(tensor),
             How::Cells { .. } | How::List { .. } => None,
@@ -308,7 +307,8 @@ fn join(runs: Vec<Vec<Value>>) -> Option<Vec<Value>> {
 /// The values of one output.
 fn join_values(values: &[Value]) -> Option<Value> {
     let joined = |tensor: &dyn Fn(&Value) -> Option<Tensor>| {
-        join_tensors(&values.iter().map(tensor).collect::<Option<Vec<_>>>()?)
+        let tensors = values.iter().map(tensor).collect::<Option<Vec<_>>>()?;
+        join::tensors(&tensors.iter().collect::<Vec<_>>())
     };
     match values.first()? {
         Value::Tensor(_) => joined(&|value| match value {
@@ -340,25 +340,4 @@ fn join_values(values: &[Value]) -> Option<Value> {
             items.map(Value::Sequence)
         }
     }
-}
-
-fn join_tensors(tensors: &[Tensor]) -> Option<Tensor> {
-    macro_rules! joined {
-        ($($dtype:ident)*) => {
-            match tensors.first()? {
-                $(Tensor::$dtype(_) => {
-                    let views = tensors.iter().map(|tensor| match tensor {
-                        Tensor::$dtype(array) => Some(array.view()),
-                        _ => None,
-                    });
-                    let views = views.collect::<Option<Vec<_>>>()?;
-                    concatenate(Axis(0), &views).ok().map(Tensor::$dtype)
-                })*
-            }
-        };
-    }
-    joined!(
-        Float32 Float64 Float16 Bfloat16 Int8 Int16 Int32 Int64
-        Uint8 Uint16 Uint32 Uint64 Bool String
-    )
 }

@@ -17,6 +17,7 @@ pub mod outline;
 pub mod plain;
 pub mod read;
 
+mod categories;
 mod coding;
 mod program;
 mod top;

@@ -70,7 +70,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
 ];
 
 /// The files or folders that may name an outside crate.
-const CRATES: [(&str, &[&str]); 22] = [
+const CRATES: [(&str, &[&str]); 24] = [
     ("arrow_array", &["predict/columnar/"]),
     ("arrow_buffer", &["predict/columnar/"]),
     ("arrow_cast", &["predict/columnar/"]),
@@ -82,7 +82,7 @@ const CRATES: [(&str, &[&str]); 22] = [
     ("bytes", &["predict/columnar/"]),
     ("zip", &["numpy/"]),
     ("ort", &["model/"]),
-    ("clap", &["cli.rs", "main.rs"]),
+    ("clap", &["cli.rs", "cli/", "main.rs"]),
     ("indicatif", &["predict/output/progress.rs"]),
     // The test of the cutter holds it to what the csv crate sees.
     (
@@ -116,6 +116,8 @@ const CRATES: [(&str, &[&str]); 22] = [
     ("encoding_rs", &["predict/text/encoding.rs"]),
     ("prometheus", &["serve/metrics/"]),
     ("subtle", &["serve/auth.rs"]),
+    ("arc_swap", &["serve/registry/mod.rs"]),
+    ("toml", &["cli/config.rs"]),
 ];
 
 #[test]

@@ -21,6 +21,7 @@ mod files;
 mod folders;
 #[cfg(feature = "columnar")]
 mod formats;
+mod hardware;
 mod inspect;
 mod labels;
 mod layers;

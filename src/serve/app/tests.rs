@@ -63,7 +63,7 @@ fn guarded() -> App {
     app("iris.onnx", &hosting()).operated(Operation {
         auth: Auth::new(Some(file.path())).expect("a token"),
         cors: Cors::new(&["https://a.example".to_owned()]).expect("an origin"),
-        log: Log::default(),
+        ..Operation::default()
     })
 }
 

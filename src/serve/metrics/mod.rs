@@ -4,6 +4,7 @@
 //! that is not here) never makes a series. Knows no socket: whoever has connections counts them in
 //! [`Gauges`].
 
+mod models;
 mod page;
 mod process;
 pub mod series;
@@ -20,6 +21,8 @@ use super::hosted::Hosted;
 use super::http::Gauges;
 use super::message::{Method, Reply};
 use super::problem::Problem;
+use super::registry::keeper::Event;
+use super::registry::table::Table;
 use super::routes::Found;
 use page::Page;
 use series::Series;
@@ -42,7 +45,7 @@ pub fn find(segments: &[&str]) -> Option<Found<Route>> {
 pub fn answer<'s>(app: &App) -> Result<Reply<'s>, Problem> {
     let text = app
         .metrics
-        .text()
+        .text(&app.registry.table())
         .map_err(|_| Problem::refused(500, "metrics", "the metrics cannot be written as text"))?;
     Ok(Reply::new(
         200,
@@ -50,6 +53,10 @@ pub fn answer<'s>(app: &App) -> Result<Reply<'s>, Problem> {
         text,
     ))
 }
+
+/// Versions that nobody has any more and whose series are still told of, so that the last that was
+/// counted is read.
+const MOST_GONE: usize = 16;
 
 /// All that is counted and measured.
 pub struct Metrics {
@@ -63,6 +70,9 @@ pub struct Metrics {
     in_flight: Sharded,
     /// What was not answered as asked, by reason: words of this program.
     rejected: Mutex<BTreeMap<&'static str, u64>>,
+    /// What happened to models, by model and word.
+    events: Mutex<BTreeMap<(String, &'static str), u64>>,
+    reloads: Mutex<BTreeMap<&'static str, u64>>,
     runtime: OnceLock<String>,
     /// When the process started, in seconds since 1970; it has done nothing before.
     started_s: f64,
@@ -87,6 +97,8 @@ impl Default for Metrics {
             models: Mutex::default(),
             in_flight: Sharded::new(1),
             rejected: Mutex::default(),
+            events: Mutex::default(),
+            reloads: Mutex::default(),
             runtime: OnceLock::new(),
             started_s: started.unwrap_or_default().as_secs_f64(),
         }
@@ -108,11 +120,15 @@ impl Metrics {
             let is_it = |series: &&Arc<Series>| {
                 series.model == hosted.name && series.version == hosted.version
             };
-            if let Some(series) = models.iter().find(is_it) {
-                return Arc::clone(series);
-            }
-            let series = Arc::new(Series::new(&hosted.name, &hosted.version));
-            models.push(Arc::clone(&series));
+            let series = match models.iter().find(is_it) {
+                Some(series) => Arc::clone(series),
+                None => {
+                    let series = Arc::new(Series::new(&hosted.name, &hosted.version));
+                    models.push(Arc::clone(&series));
+                    series
+                }
+            };
+            series.watch(hosted.queue.waiting());
             series
         })
     }
@@ -144,16 +160,38 @@ impl Metrics {
         *locked(&self.rejected).entry(reason).or_default() += 1;
     }
 
+    /// Counts what happened to a model.
+    pub fn happened(&self, event: &Event) {
+        let key = (event.model.clone(), event.what.word());
+        *locked(&self.events).entry(key).or_default() += 1;
+    }
+
+    /// Counts that the configuration was read again, or could not be.
+    pub fn reloaded(&self, is_read: bool) {
+        let outcome = if is_read { "success" } else { "failure" };
+        *locked(&self.reloads).entry(outcome).or_default() += 1;
+    }
+
     /// Says which ONNX Runtime this is.
     pub fn say_runtime(&self, version: &str) {
         self.runtime.get_or_init(|| version.to_owned());
     }
 
     /// Everything as Prometheus text.
-    fn text(&self) -> prometheus::Result<Vec<u8>> {
+    fn text(&self, table: &Table) -> prometheus::Result<Vec<u8>> {
         let mut page = Page::default();
         self.none.append(&mut page);
-        let models = locked(&self.models).clone();
+        let models = {
+            let mut models = locked(&self.models);
+            let gone = |series: &&Arc<Series>| Arc::strong_count(series) == 1;
+            let mut too_many = models.iter().filter(gone).count().saturating_sub(MOST_GONE);
+            models.retain(|series| {
+                let is_let_go = too_many > 0 && Arc::strong_count(series) == 1;
+                too_many -= usize::from(is_let_go);
+                !is_let_go
+            });
+            models.clone()
+        };
         models.iter().for_each(|series| series.append(&mut page));
         for (reason, count) in locked(&self.rejected).iter() {
             page.counter(
@@ -163,6 +201,23 @@ impl Metrics {
                 *count as f64,
             );
         }
+        for ((model, what), count) in locked(&self.events).iter() {
+            page.counter(
+                "mlserve_model_events_total",
+                "What happened to models: loaded, failed, retired, set",
+                &[("model", model), ("event", what)],
+                *count as f64,
+            );
+        }
+        for (outcome, count) in locked(&self.reloads).iter() {
+            page.counter(
+                "mlserve_config_reloads_total",
+                "How often SIGHUP had the configuration read again, by outcome",
+                &[("outcome", outcome)],
+                *count as f64,
+            );
+        }
+        models::append(&mut page, table);
         self.of_server(&mut page);
         process::append(&mut page, self.started_s);
         page.text()

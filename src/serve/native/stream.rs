@@ -22,15 +22,15 @@ const READ_BYTES: usize = 64 << 10;
 const LONGEST_LINE: usize = 16 << 20;
 
 /// A stream of records on its way.
-pub struct Lines<'s> {
-    pub hosted: &'s Hosted,
+pub struct Lines {
+    pub hosted: Arc<Hosted>,
     pub ask: Ask,
     pub nan: NonFinite,
     /// Where it is counted.
     pub call: Arc<Mutex<Call>>,
 }
 
-impl Lines<'_> {
+impl Lines {
     /// Answers all lines of `body`, each block of them as soon as it is there.
     ///
     /// # Errors
@@ -103,8 +103,8 @@ impl Lines<'_> {
             ..Place::below(&[])
         };
         let mut call = self.call.lock().unwrap_or_else(PoisonError::into_inner);
-        let encoded = records::json::encode(self.hosted, text, &self.ask, &place)?;
-        let predictions = records::score(self.hosted, &mut call, encoded, &self.ask, &place)?;
+        let encoded = records::json::encode(&self.hosted, text, &self.ask, &place)?;
+        let predictions = records::score(&self.hosted, &mut call, encoded, &self.ask, &place)?;
         Ok(encode::ndjson(&predictions, self.nan))
     }
 }

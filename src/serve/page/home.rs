@@ -19,7 +19,8 @@ const MOST_OPEN: usize = 16;
 
 /// The page.
 pub(super) fn html(app: &App) -> String {
-    let models = Told::all(app);
+    let served = app.registry.defaults();
+    let models = Told::all(app, &served);
     let is_only = models.len() == 1;
     let cards: String = models.iter().map(|told| card(told, is_only)).collect();
     let served = match models.as_slice() {
@@ -54,7 +55,7 @@ pub(super) fn html(app: &App) -> String {
 </html>
 "#,
         version = env!("CARGO_PKG_VERSION"),
-        runtime = text(app.runtime_version()),
+        runtime = text(&app.runtime_version()),
         metrics = match routes::find(&["metrics"]) {
             Some(_) => "<li><a href=\"metrics\">metrics</a></li>\n",
             None => "",

@@ -180,14 +180,13 @@ pub fn answer<'s>(
 ) -> Result<Reply<'s>, Problem> {
     let (name, pick) = match route {
         Route::Models => return Ok(status::models(app)),
-        Route::Status(name, pick) | Route::Metadata(name, pick) | Route::Run(name, pick, _) => {
-            (name, pick)
-        }
+        Route::Status(name, pick) => return status::status(app, name, pick),
+        Route::Metadata(name, pick) | Route::Run(name, pick, _) => (name, pick),
     };
-    let hosted = app.registry.find(name, pick)?;
+    let hosted = &app.registry.find(name, pick, call.key)?;
     call.of(hosted);
     match route {
-        Route::Models | Route::Status(..) => Ok(status::status(app, hosted)),
+        Route::Models | Route::Status(..) => status::status(app, name, pick),
         Route::Metadata(..) => Ok(status::metadata(hosted)),
         Route::Run(_, _, Verb::Predict) => predict(hosted, call, body.whole()?, app.nan),
         Route::Run(_, _, verb @ (Verb::Classify | Verb::Regress)) => {

@@ -63,7 +63,7 @@ impl<T: Real> Compiled<T> {
         let is_cut = must_cut(forest);
         let walk = match Walk::of(forest) {
             Ok(walk) => Some(walk),
-            Err(reason) if is_cut => return Err(Refusal::new(reason)),
+            Err(refusal) if is_cut => return Err(refusal),
             Err(_) => None,
         };
         let tops: Vec<Top> = forest.trees().iter().map(|t| Top::of(t, is_cut)).collect();

@@ -44,6 +44,8 @@ pub(in crate::trees) struct Scratch<T> {
     pub(super) sums: Vec<T>,
     /// `[records, targets]`.
     rows: Vec<T>,
+    /// The records with their places ([`super::super::walk::places`]), where they walk and need them.
+    pub(super) placed: Vec<T>,
     pub(super) leaves: Box<[u32; MOST_LANES]>,
 }
 
@@ -55,6 +57,7 @@ impl<T> Scratch<T> {
             slots: Vec::new(),
             sums: Vec::new(),
             rows: Vec::new(),
+            placed: Vec::new(),
             leaves: Box::new([0; MOST_LANES]),
         }
     }
@@ -86,6 +89,12 @@ impl<'a, T> Records<'a, T> {
             rows: &self.rows[from * self.columns..to * self.columns],
             columns: self.columns,
         }
+    }
+
+    /// The records of one of the blocks of `lanes`.
+    pub(super) fn block(&self, number: usize, lanes: usize) -> Records<'a, T> {
+        let start = number * lanes;
+        self.part(start, (start + lanes).min(self.count()))
     }
 }
 
@@ -145,6 +154,9 @@ impl<T: Element> Compiled<T> {
         reserve(&mut scratch.slots, self.program.slots.max(1) * lanes);
         scratch.sums.clear();
         scratch.sums.resize(blocks * width * lanes, T::default());
+        if self.is_cut {
+            self.give_places(records, scratch);
+        }
         // SAFETY: the processor has the instructions (`Processor::all` asked it), the scratch memory has
         // just been made large enough, and the columns were checked by the caller.
         unsafe {
@@ -156,6 +168,24 @@ impl<T: Element> Compiled<T> {
             }
         }
         self.flatten(records.count(), lanes, scratch);
+    }
+
+    /// Writes the records with their places, if they walk with them.
+    fn give_places(&self, records: Records<'_, T>, scratch: &mut Scratch<T>) {
+        if let Some(places) = self.walk.as_ref().and_then(|walk| walk.places.as_ref()) {
+            places.put(records.rows, records.columns, &mut scratch.placed);
+        }
+    }
+
+    /// The records as they walk: themselves, or as [`Self::give_places`] has written them.
+    pub(super) fn walking<'a>(&self, records: Records<'a, T>, placed: &'a [T]) -> Records<'a, T> {
+        match self.walk.as_ref().and_then(|walk| walk.places.as_ref()) {
+            Some(places) => Records {
+                rows: placed,
+                columns: places.columns(),
+            },
+            None => records,
+        }
     }
 
     /// Blocks of a cut forest that are evaluated side by side.
@@ -223,7 +253,8 @@ impl<T: Element> Compiled<T> {
 
     /// The sums of a few records, which walk, into `scratch.rows`.
     fn walk_rows(&self, walk: &Walk<T>, records: Records<'_, T>, scratch: &mut Scratch<T>) {
-        let rows = &mut scratch.rows;
+        self.give_places(records, scratch);
+        let Scratch { rows, placed, .. } = scratch;
         rows.clear();
         rows.resize(records.count() * self.targets, T::default());
         let add = |tree: usize, record: usize, node: usize| {
@@ -232,8 +263,10 @@ impl<T: Element> Compiled<T> {
                 self.add_node(walk, node, gain, sums);
             }
         };
-        // SAFETY: there are fewer records than walkers, and they have the columns (`Compiled::sums`).
-        unsafe { scalar::walk_few(walk, records.rows, records.columns, add) };
+        let walking = self.walking(records, placed);
+        // SAFETY: there are fewer records than walkers, and they have the columns (`Compiled::sums`) and
+        // places.
+        unsafe { scalar::walk_few(walk, walking.rows, walking.columns, add) };
     }
 
     /// Adds what the leaf at a node of the walk gives.

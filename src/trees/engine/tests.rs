@@ -62,7 +62,7 @@ const SMALL: Shape = Shape {
     is_oblivious: false,
 };
 
-const SHAPES: [(&str, Shape); 18] = [
+const SHAPES: [(&str, Shape); 20] = [
     ("small", SMALL),
     (
         "stumps",
@@ -92,6 +92,27 @@ const SHAPES: [(&str, Shape); 18] = [
         "sets",
         Shape {
             has_sets: true,
+            ..SMALL
+        },
+    ),
+    (
+        "sets, cut",
+        Shape {
+            leaves: 300,
+            trees: 5,
+            has_sets: true,
+            ..SMALL
+        },
+    ),
+    (
+        "sets, cut, several targets",
+        Shape {
+            leaves: 300,
+            trees: 5,
+            targets: 3,
+            is_single: false,
+            has_sets: true,
+            missing: false,
             ..SMALL
         },
     ),
@@ -194,9 +215,10 @@ const SHAPES: [(&str, Shape); 18] = [
 ];
 
 /// The shapes that take ways of their own.
-const FOR_MIRI: [&str; 6] = [
+const FOR_MIRI: [&str; 7] = [
     "small",
     "sets",
+    "sets, cut",
     "cut",
     "cut, several targets",
     "several targets",

@@ -1,5 +1,7 @@
 //! `mlserve serve` as its clients meet it: the built program, asked over sockets.
 
+mod change;
+mod hardware;
 mod hostile;
 mod lifecycle;
 mod overload;

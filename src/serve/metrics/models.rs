@@ -1,0 +1,49 @@
+//! What is told of the models that are served now: which versions, in which state, with which shares.
+
+use std::sync::Arc;
+
+use crate::serve::registry::table::{Entry, Slot, State, Table};
+
+use super::page::Page;
+
+/// Tells of all models.
+pub(super) fn append(page: &mut Page, table: &Table) {
+    for entry in &table.entries {
+        for slot in entry.present() {
+            of_version(page, entry, slot);
+        }
+    }
+}
+
+fn of_version(page: &mut Page, entry: &Entry, slot: &Slot) {
+    let of = [("model", entry.name.as_str()), ("version", &slot.version)];
+    let [model, version] = of;
+    for state in ["loading", "ready", "failed", "draining"] {
+        page.gauge(
+            "mlserve_model_state",
+            "1 for the state that a version is in",
+            &[model, version, ("state", state)],
+            f64::from(u8::from(slot.state.word() == state)),
+        );
+    }
+    let State::Ready(hosted) = &slot.state else {
+        return;
+    };
+    page.gauge(
+        "mlserve_model_load_seconds",
+        "Time that loading a version took",
+        &of,
+        hosted.load.as_secs_f64(),
+    );
+    let parts = entry.parts();
+    if parts.is_empty() {
+        return;
+    }
+    let part = parts.iter().find(|(shared, _)| Arc::ptr_eq(shared, hosted));
+    page.gauge(
+        "mlserve_model_share",
+        "Part of the requests that ask for no version",
+        &of,
+        part.map_or(0.0, |(_, part)| *part),
+    );
+}
