@@ -682,6 +682,10 @@ pub struct InspectArgs {
     #[arg(long, value_name = "KIND")]
     pub example: Option<ExampleKind>,
 
+    /// Say what changed from this model to NEW; exit code 1 where callers of this one break
+    #[arg(long, value_name = "NEW", conflicts_with_all = ["example", "check", "ops", "weights", "ensembles", "memory", "flops", "metadata"])]
+    pub diff: Option<PathBuf>,
+
     #[command(flatten)]
     pub depth: DepthArgs,
 

@@ -167,6 +167,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlserve' -ScriptBlock {
         }
         'mlserve;inspect' {
             [CompletionResult]::new('--example', '--example', [CompletionResultType]::ParameterName, 'Print a ready input for predict or the server instead')
+            [CompletionResult]::new('--diff', '--diff', [CompletionResultType]::ParameterName, 'Say what changed from this model to NEW; exit code 1 where callers of this one break')
             [CompletionResult]::new('--batch', '--batch', [CompletionResultType]::ParameterName, 'Records of the run that --memory and --flops tell of; several after commas')
             [CompletionResult]::new('--dim', '--dim', [CompletionResultType]::ParameterName, 'Size of a free dimension, such as sequence=128, for --memory and --flops; may be given several times')
             [CompletionResult]::new('--top', '--top', [CompletionResultType]::ParameterName, 'Most rows of a table; JSON has all')

@@ -46,7 +46,7 @@ _mlserve() {
             return 0
             ;;
         mlserve__subcmd__inspect)
-            opts="-v -h --json --check --example --ops --weights --ensembles --memory --flops --batch --dim --metadata --top --runtime --provider --provider-library --allow-known-bad-runtime --trees --verbose --help"
+            opts="-v -h --json --check --example --diff --ops --weights --ensembles --memory --flops --batch --dim --metadata --top --runtime --provider --provider-library --allow-known-bad-runtime --trees --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -54,6 +54,10 @@ _mlserve() {
             case "${prev}" in
                 --example)
                     COMPREPLY=($(compgen -W "csv jsonl curl" -- "${cur}"))
+                    return 0
+                    ;;
+                --diff)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --batch)

@@ -161,6 +161,7 @@ set edit:completion:arg-completer[mlserve] = {|@words|
         }
         &'mlserve;inspect'= {
             cand --example 'Print a ready input for predict or the server instead'
+            cand --diff 'Say what changed from this model to NEW; exit code 1 where callers of this one break'
             cand --batch 'Records of the run that --memory and --flops tell of; several after commas'
             cand --dim 'Size of a free dimension, such as sequence=128, for --memory and --flops; may be given several times'
             cand --top 'Most rows of a table; JSON has all'

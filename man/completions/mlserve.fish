@@ -174,6 +174,7 @@ complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -s h -l help -d '
 complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l example -d 'Print a ready input for predict or the server instead' -r -f -a "csv\t''
 jsonl\t''
 curl\t''"
+complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l diff -d 'Say what changed from this model to NEW; exit code 1 where callers of this one break' -r -F
 complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l batch -d 'Records of the run that --memory and --flops tell of; several after commas' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l dim -d 'Size of a free dimension, such as sequence=128, for --memory and --flops; may be given several times' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand inspect" -l top -d 'Most rows of a table; JSON has all' -r

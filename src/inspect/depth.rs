@@ -125,7 +125,7 @@ fn heading(out: &mut String, heading: &str) {
 }
 
 /// Says how many rows a table leaves out.
-fn more(out: &mut String, rows: usize, top: usize) {
+pub(super) fn more(out: &mut String, rows: usize, top: usize) {
     if let Some(more @ 1..) = rows.checked_sub(top) {
         out.push_str(&format!(
             "and {more} more; --top {rows} or --json shows them all\n"

@@ -5,11 +5,12 @@
 //! ```
 //!
 //! Only the file is read; ONNX Runtime is started for `--check` alone. The parts that flags such as
-//! `--weights` ask for are `depth`. The text is for people and
-//! may change; the JSON (`json.rs` lists its keys) is for programs and is stable.
+//! `--weights` ask for are `depth`; `--diff` reads two files and says what changed. The text is for people
+//! and may change; the JSON (`json.rs` lists its keys) is for programs and is stable.
 
 mod check;
 mod depth;
+mod diff;
 pub(crate) mod example;
 mod json;
 pub(crate) mod ports;
@@ -33,11 +34,14 @@ use depth::Depth;
 ///
 /// # Errors
 /// [`Error::Model`] for a file that is no model, and, after the report, for `--check` whatever keeps
-/// ONNX Runtime from loading it.
+/// ONNX Runtime from loading it; for `--diff` [`Error::Data`] where callers break.
 pub fn run(args: &InspectArgs) -> Result<()> {
     let facts = onnx::read(&args.model)?;
     if let Some(kind) = args.example {
         return print_example(&facts, kind).map_err(|error| error.at(args.model.display()));
+    }
+    if let Some(new) = &args.diff {
+        return diff::run(&facts, new, args);
     }
     let trees = flags::trees_choice(&args.runtime);
     let choice = flags::runtime_choice(&args.runtime, 1)?;

@@ -10,6 +10,7 @@
 //! looked at where they lie in the mapped files, so that memory does not grow with them. Nothing here
 //! recurses, and what a file says of sizes is checked against what is there.
 
+mod changes;
 mod columns;
 mod cost;
 mod docs;
@@ -22,10 +23,16 @@ mod stats;
 mod values;
 mod weights;
 
+use values::Files;
+
 use super::onnx::{self, Facts};
 use super::proto::{Graph, Model};
 use crate::error::Result;
 
+pub use changes::{
+    AttributeChange, Changes, EnsembleChange, NumberChange, TreeChanges, WeightChange, WeightState,
+    changes,
+};
 pub use cost::{Cost, Memory, Work};
 pub use docs::Doc;
 pub use ensembles::{Depth, Ensemble, Feature, Inside};

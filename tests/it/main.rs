@@ -13,6 +13,7 @@ mod compare;
 mod corpus;
 mod deep;
 mod depth;
+mod diff;
 mod dirty;
 mod docs;
 mod errors;

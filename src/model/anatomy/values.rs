@@ -108,9 +108,64 @@ pub(super) fn each_value(
     Ok(())
 }
 
+/// The values of a tensor, to be read part by part.
+pub(super) enum Located<'t> {
+    /// Little-endian bytes where they lie.
+    Raw(Form, &'t [u8]),
+    /// Values of a list that has no fixed places.
+    Listed(Vec<f64>),
+}
+
+/// The values of `tensor`, which has so many `elements`; nothing is copied of raw and external data.
+///
+/// # Errors
+/// As [`each_value`].
+pub(super) fn located<'t>(
+    tensor: &'t Tensor<'_>,
+    files: &'t mut Files,
+    elements: u64,
+) -> Result<Located<'t>, String> {
+    let form = Form::of(tensor.data_type);
+    let mut fields = wire::fields(&tensor.body).map_while(Result::ok);
+    let raw = fields.find(|field| field.number == 9);
+    match (form, raw.and_then(|field| field.bytes().ok())) {
+        (Some(form), None) if tensor.is_external => {
+            let bytes = dtype::bytes_of(tensor.data_type, elements);
+            let raw = files.bytes(&Location::of(tensor), bytes)?;
+            Ok(Located::Raw(form, raw))
+        }
+        (Some(form), Some(raw)) => Ok(Located::Raw(form, raw)),
+        _ => {
+            let mut values = Vec::new();
+            each_value(tensor, files, elements, |value| values.push(value))?;
+            Ok(Located::Listed(values))
+        }
+    }
+}
+
+impl Located<'_> {
+    /// The values from number `start` on, at most `most` of them, into `values`. `start` and `most`
+    /// are multiples of 4, because several small values share a byte.
+    pub(super) fn window(&self, start: usize, most: usize, values: &mut Vec<f64>) {
+        values.clear();
+        match self {
+            Located::Listed(list) => values.extend(list.iter().skip(start).take(most)),
+            Located::Raw(form, raw) => {
+                let place = |at: usize| at.saturating_mul(form.bits()) / 8;
+                let end = place(start.saturating_add(most)).min(raw.len());
+                let part = raw.get(place(start)..end).unwrap_or_default();
+                form.raw(part, &mut |value| {
+                    values.push(value);
+                    true
+                });
+            }
+        }
+    }
+}
+
 /// How the bytes of a type are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
+pub(super) enum Form {
     Float32,
     Float64,
     Float16,
@@ -186,6 +241,18 @@ impl Form {
             },
             _ => return None,
         })
+    }
+
+    /// Bits of a value.
+    fn bits(self) -> usize {
+        match self {
+            Form::Float64 | Form::Int64 | Form::Uint64 => 64,
+            Form::Float32 | Form::Int32 | Form::Uint32 => 32,
+            Form::Float16 | Form::Bfloat16 | Form::Int16 | Form::Uint16 => 16,
+            Form::Packed { bits, .. } => bits.into(),
+            Form::Float4 => 4,
+            Form::Int8 | Form::Uint8 | Form::Float8 { .. } | Form::Scale8 => 8,
+        }
     }
 
     /// Bytes that one entry of `int32_data` stands for.

@@ -92,17 +92,9 @@ impl Looking {
         let readers = quantized::readers(graph);
         let initializers = graph.initializers.iter();
         let shapes: HashMap<&str, &[i64]> = initializers
-            .clone()
             .map(|tensor| (&*tensor.name, tensor.dims.as_slice()))
             .collect();
-        let constants = graph.nodes.iter().filter(|node| node.is_onnx("Constant"));
-        let constants = constants.flat_map(|node| {
-            let tensors = node.attributes.iter().flat_map(|a| &a.tensors);
-            let name = node.outputs.first().map_or("", |name| name);
-            tensors.map(move |tensor| (name, tensor, true))
-        });
-        let all = initializers.map(|tensor| (&*tensor.name, tensor, false));
-        for (name, tensor, is_constant) in all.chain(constants) {
+        for (name, tensor, is_constant) in all_tensors(graph) {
             let reader = readers.get(name).copied();
             let weight = Weight {
                 name: name.to_owned(),
@@ -144,6 +136,22 @@ impl Looking {
             count => Err(format!("{elements} values are declared, {count} are there")),
         }
     }
+}
+
+/// The initializers of `graph` and what its `Constant` nodes give, with their names and whether they
+/// are the latter.
+pub(super) fn all_tensors<'g>(
+    graph: &'g Graph<'g>,
+) -> impl Iterator<Item = (&'g str, &'g Tensor<'g>, bool)> {
+    let constants = graph.nodes.iter().filter(|node| node.is_onnx("Constant"));
+    let constants = constants.flat_map(|node| {
+        let tensors = node.attributes.iter().flat_map(|a| &a.tensors);
+        let name = node.outputs.first().map_or("", |name| name);
+        tensors.map(move |tensor| (name, tensor, true))
+    });
+    let initializers = graph.initializers.iter();
+    let initializers = initializers.map(|tensor| (&*tensor.name, tensor, false));
+    initializers.chain(constants)
 }
 
 /// The product of the dimensions; a hostile one stays at the largest number.

@@ -221,9 +221,65 @@ def real_shapes(path, batch):
     return {name: list(v.shape) for name, v in values if hasattr(v, "shape")}
 
 
+def changed():
+    """Next versions of sample models, each with a few changes."""
+    models = ROOT / "models"
+    digits = onnx.load(models / "digits.onnx")
+    digits.opset_import[0].version = 21
+    digits.metadata_props.add(key="trained", value="again")
+    for tensor in digits.graph.initializer:
+        values = numpy_helper.to_array(tensor).copy()
+        if tensor.name == "layers.5.bias":
+            values[3] += 0.5
+            print("digits bias", values[3] - 0.5, "->", values[3])
+        elif tensor.name == "layers.2.bias":
+            tensor.name = "conv.bias"
+            continue
+        elif tensor.name == "layers.0.bias":
+            values = values.astype(np.float64)
+        tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+    for node in digits.graph.node:
+        node.input[:] = ["conv.bias" if i == "layers.2.bias" else i for i in node.input]
+    onnx.save(digits, HERE / "digits_2.onnx")
+
+    trees = onnx.load(models / "diabetes.onnx")
+    (node,) = trees.graph.node
+    of = {attribute.name: attribute for attribute in node.attribute}
+    ids = list(of["nodes_treeids"].ints)
+    # The last tree goes, the first has another threshold, the second a leaf, the third a feature.
+    keep = [at for at, tree in enumerate(ids) if tree != max(ids)]
+    for name, attribute in of.items():
+        for values in (attribute.ints, attribute.floats, attribute.strings):
+            if name.startswith("nodes_") and values:
+                values[:] = [values[at] for at in keep]
+    kept = [at for at, tree in enumerate(of["target_treeids"].ints) if tree != max(ids)]
+    for name in ("target_treeids", "target_nodeids", "target_ids"):
+        of[name].ints[:] = [of[name].ints[at] for at in kept]
+    of["target_weights"].floats[:] = [of["target_weights"].floats[at] for at in kept]
+    asks = [at for at, mode in enumerate(of["nodes_modes"].strings) if mode != b"LEAF"]
+    first, third = asks[0], next(at for at in asks if ids[at] == 2)
+    print("threshold", of["nodes_values"].floats[first])
+    of["nodes_values"].floats[first] += 1
+    of["nodes_featureids"].ints[third] += 1
+    leaf = list(of["target_treeids"].ints).index(1)
+    print("leaf", of["target_weights"].floats[leaf])
+    of["target_weights"].floats[leaf] -= 0.25
+    onnx.save(trees, HERE / "diabetes_2.onnx")
+
+    iris = onnx.load(models / "iris.onnx")
+    for attribute in iris.graph.node[0].attribute:
+        if attribute.name == "coefficients":
+            print("coefficient", attribute.floats[0])
+            attribute.floats[0] *= 2
+        elif attribute.name == "classlabels_strings":
+            attribute.strings[:] = [b"Setosa", *attribute.strings[1:]]
+    onnx.save(iris, HERE / "iris_2.onnx")
+
+
+ROOT = HERE.parents[2]
 parts()
 shapes()
-ROOT = HERE.parents[2]
+changed()
 MODELS = [
     "tests/corpus/inspect/shapes.onnx",
     "models/auto_mpg.onnx",
