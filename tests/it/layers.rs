@@ -13,7 +13,7 @@ const LAYERS: [(&str, &[&str]); 14] = [
     ("trees", &["trees"]),
     ("model", &["model", "trees", "error", "each_dtype"]),
     ("batch", &["batch", "model", "error", "each_dtype"]),
-    ("cli", &[]),
+    ("cli", &["cli"]),
     ("disk", &[]),
     (
         "numpy",
