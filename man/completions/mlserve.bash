@@ -234,7 +234,7 @@ _mlserve() {
             return 0
             ;;
         mlserve__subcmd__serve)
-            opts="-p -q -v -h --host --port --listen --quiet --token-file --cors --log --max-body --max-reply --max-head --max-fields --max-url --max-connections --max-requests --timeout-s --header-timeout-s --body-timeout-s --idle-timeout-s --write-timeout-s --grace-s --compress-from --batch-size --features --allow-missing-columns --set --strict --nan --missing --missing-in-strings --fill --lenient --outputs --classes --activation --threshold --top --argmax --runtime --allow-known-bad-runtime --trees --verbose --help"
+            opts="-p -q -v -h --host --port --listen --tls-cert --tls-key --quiet --token-file --cors --log --max-body --max-reply --max-head --max-fields --max-url --max-connections --max-requests --timeout-s --header-timeout-s --body-timeout-s --idle-timeout-s --write-timeout-s --grace-s --compress-from --batch-size --features --allow-missing-columns --set --strict --nan --missing --missing-in-strings --fill --lenient --outputs --classes --activation --threshold --top --argmax --runtime --allow-known-bad-runtime --trees --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -253,6 +253,14 @@ _mlserve() {
                     return 0
                     ;;
                 --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -1,6 +1,7 @@
 //! From what was typed, and from the environments that containers are run in, to what it means.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::batch::columns::Wanted;
@@ -15,6 +16,7 @@ use super::cloud::{Paths, is_container};
 use super::cors::Cors;
 use super::hosted::Hosting;
 use super::http::Limits;
+use super::http::tls::Tls;
 use super::log::{Form, Log};
 
 /// A run of `serve`, ready to start.
@@ -23,6 +25,8 @@ pub struct Options {
     pub models: Vec<(String, PathBuf)>,
     /// Where to listen: `HOST:PORT` or `unix:PATH`.
     pub listen: Vec<String>,
+    /// What TCP is under, if anything; its files can be read again at any time.
+    pub tls: Option<Arc<Tls>>,
     pub hosting: Hosting,
     pub nan: NonFinite,
     /// Where Vertex AI asks.
@@ -70,6 +74,11 @@ impl Options {
                     port(args.address.port, environment)?,
                 )],
                 listen => listen.to_vec(),
+            },
+            tls: match (&args.address.tls_cert, &args.address.tls_key) {
+                (Some(cert), Some(key)) => Some(Arc::new(Tls::new(cert, key)?)),
+                // Each requires the other.
+                _ => None,
             },
             hosting: Hosting {
                 runtime: flags::runtime_choice(&args.runtime),

@@ -71,7 +71,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
 ];
 
 /// The files or folders that may name an outside crate.
-const CRATES: [(&str, &[&str]); 22] = [
+const CRATES: [(&str, &[&str]); 23] = [
     ("arrow_array", &["predict/columnar/"]),
     ("arrow_buffer", &["predict/columnar/"]),
     ("arrow_cast", &["predict/columnar/"]),
@@ -117,6 +117,7 @@ const CRATES: [(&str, &[&str]); 22] = [
     ("encoding_rs", &["predict/text/encoding.rs"]),
     ("prometheus", &["serve/metrics/"]),
     ("subtle", &["serve/auth.rs"]),
+    ("rustls", &["serve/http/tls.rs", "serve/http/tests"]),
 ];
 
 #[test]
