@@ -476,6 +476,14 @@ pub struct AddressArgs {
     #[arg(long, value_name = "WHERE")]
     pub listen: Vec<String>,
 
+    /// Speak HTTPS on TCP, with the certificates of FILE (PEM, the server's own first)
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// The key of the certificate (PEM, not encrypted)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+
     /// No banner at the start, no line for each request
     #[arg(short, long)]
     pub quiet: bool,

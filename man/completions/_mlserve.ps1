@@ -104,6 +104,8 @@ Register-ArgumentCompleter -Native -CommandName 'mlserve' -ScriptBlock {
             [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Port to listen on; 0 takes a free one. By default what PORT, AIP_HTTP_PORT or SAGEMAKER_BIND_TO_PORT says, else 8080')
             [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'Port to listen on; 0 takes a free one. By default what PORT, AIP_HTTP_PORT or SAGEMAKER_BIND_TO_PORT says, else 8080')
             [CompletionResult]::new('--listen', '--listen', [CompletionResultType]::ParameterName, 'Listen here instead: HOST:PORT, or unix:PATH; may be given several times')
+            [CompletionResult]::new('--tls-cert', '--tls-cert', [CompletionResultType]::ParameterName, 'Speak HTTPS on TCP, with the certificates of FILE (PEM, the server''s own first)')
+            [CompletionResult]::new('--tls-key', '--tls-key', [CompletionResultType]::ParameterName, 'The key of the certificate (PEM, not encrypted)')
             [CompletionResult]::new('--token-file', '--token-file', [CompletionResultType]::ParameterName, 'Answer only requests with a token of FILE, one a line (Authorization: Bearer, or X-API-Key); by default what MLSERVE_TOKEN holds, else all. Health paths stay open')
             [CompletionResult]::new('--cors', '--cors', [CompletionResultType]::ParameterName, 'Let pages of ORIGIN ask, such as https://example.org, or * for all; may be given several times')
             [CompletionResult]::new('--log', '--log', [CompletionResultType]::ParameterName, 'A line on standard error for each request: text, or none with --quiet, by default')

@@ -99,6 +99,8 @@ set edit:completion:arg-completer[mlserve] = {|@words|
             cand -p 'Port to listen on; 0 takes a free one. By default what PORT, AIP_HTTP_PORT or SAGEMAKER_BIND_TO_PORT says, else 8080'
             cand --port 'Port to listen on; 0 takes a free one. By default what PORT, AIP_HTTP_PORT or SAGEMAKER_BIND_TO_PORT says, else 8080'
             cand --listen 'Listen here instead: HOST:PORT, or unix:PATH; may be given several times'
+            cand --tls-cert 'Speak HTTPS on TCP, with the certificates of FILE (PEM, the server''s own first)'
+            cand --tls-key 'The key of the certificate (PEM, not encrypted)'
             cand --token-file 'Answer only requests with a token of FILE, one a line (Authorization: Bearer, or X-API-Key); by default what MLSERVE_TOKEN holds, else all. Health paths stay open'
             cand --cors 'Let pages of ORIGIN ask, such as https://example.org, or * for all; may be given several times'
             cand --log 'A line on standard error for each request: text, or none with --quiet, by default'

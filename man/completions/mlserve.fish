@@ -110,6 +110,8 @@ complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l watch-interval
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l host -d 'Address to listen on; 0.0.0.0 or [::] is all of this machine\'s. By default 127.0.0.1, and in a container of Vertex AI or SageMaker 0.0.0.0' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -s p -l port -d 'Port to listen on; 0 takes a free one. By default what PORT, AIP_HTTP_PORT or SAGEMAKER_BIND_TO_PORT says, else 8080' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l listen -d 'Listen here instead: HOST:PORT, or unix:PATH; may be given several times' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l tls-cert -d 'Speak HTTPS on TCP, with the certificates of FILE (PEM, the server\'s own first)' -r -F
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l tls-key -d 'The key of the certificate (PEM, not encrypted)' -r -F
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l token-file -d 'Answer only requests with a token of FILE, one a line (Authorization: Bearer, or X-API-Key); by default what MLSERVE_TOKEN holds, else all. Health paths stay open' -r -F
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l cors -d 'Let pages of ORIGIN ask, such as https://example.org, or * for all; may be given several times' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l log -d 'A line on standard error for each request: text, or none with --quiet, by default' -r -f -a "text\t''

@@ -96,7 +96,7 @@ impl App {
         &self.auth
     }
 
-    /// Whether requests are welcome: every model has a version that is ready, and the end has not begun.
+    /// Whether requests are welcome: some model is ready, and the end has not begun.
     pub fn is_ready(&self) -> bool {
         !self.is_stopping() && self.registry.is_ready()
     }
@@ -110,7 +110,7 @@ impl App {
     pub fn not_ready(&self) -> Problem {
         let message = match self.is_stopping() {
             true => "the server is stopping",
-            false => "a model is not ready",
+            false => "no model is ready",
         };
         Problem::refused(503, "not_ready", message)
     }

@@ -118,14 +118,17 @@ pub fn run(
 /// The sockets that systemd passes on, else those that are asked for.
 fn listen(options: &Options) -> Result<Vec<Listener>> {
     let passed_on = Listener::passed_on()?;
-    if !passed_on.is_empty() {
-        return Ok(passed_on);
-    }
-    options
-        .listen
-        .iter()
-        .map(|place| Listener::bind(place))
-        .collect()
+    let listeners = match passed_on.is_empty() {
+        false => passed_on,
+        true => options
+            .listen
+            .iter()
+            .map(|place| Listener::bind(place))
+            .collect::<Result<_>>()?,
+    };
+    let tls = options.tls.as_ref();
+    let listeners = listeners.into_iter();
+    Ok(listeners.map(|listener| listener.with_tls(tls)).collect())
 }
 
 /// Lines for whoever watches; nobody may.

@@ -19,6 +19,7 @@ use super::cors::Cors;
 use super::drift::Baselines;
 use super::hosted::Hosting;
 use super::http::Limits;
+use super::http::tls::Tls;
 use super::log::{Form, Log};
 use super::record::{Recorder, Settings};
 use super::registry::keeper::Wishes;
@@ -34,6 +35,8 @@ pub struct Options {
     pub watch: Option<Duration>,
     /// Where to listen: `HOST:PORT` or `unix:PATH`.
     pub listen: Vec<String>,
+    /// What TCP is under, if anything; its files can be read again at any time.
+    pub tls: Option<Arc<Tls>>,
     pub nan: NonFinite,
     /// Where Vertex AI asks.
     pub cloud: Paths,
@@ -85,6 +88,11 @@ impl Options {
                 listen => listen.to_vec(),
             },
             watch: watch(args),
+            tls: match (&args.address.tls_cert, &args.address.tls_key) {
+                (Some(cert), Some(key)) => Some(Arc::new(Tls::new(cert, key)?)),
+                // Each requires the other.
+                _ => None,
+            },
             cloud: Paths::new(environment)?,
             nan: match args.fields.nan {
                 NanName::Null => NonFinite::Null,

@@ -74,7 +74,7 @@ const LAYERS: [(&str, &[&str]); 14] = [
 ];
 
 /// The files or folders that may name an outside crate.
-const CRATES: [(&str, &[&str]); 24] = [
+const CRATES: [(&str, &[&str]); 25] = [
     ("arrow_array", &["predict/columnar/"]),
     ("arrow_buffer", &["predict/columnar/"]),
     ("arrow_cast", &["predict/columnar/"]),
@@ -122,6 +122,7 @@ const CRATES: [(&str, &[&str]); 24] = [
     ("subtle", &["serve/auth.rs"]),
     ("arc_swap", &["serve/registry/mod.rs", "serve/hosted.rs"]),
     ("toml", &["cli/config.rs"]),
+    ("rustls", &["serve/http/tls.rs", "serve/http/tests"]),
 ];
 
 #[test]

@@ -1,6 +1,6 @@
 //! One connection: a request after the other, each read, answered and written in turn.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use super::input::Input;
 use super::outbox::Outbox;
 use super::place::Place;
 use super::reply::{self, Chunks, Manner};
+use super::tls::{Opening, Session};
 use super::{Limits, Shared};
 
 /// After a reply that came before the end of its request, this much of what still comes is read: a
@@ -72,16 +73,56 @@ impl<S: Service> Connection<S> {
 
     /// Answers requests until the connection is over.
     pub(super) fn run(mut self) {
-        let after = loop {
-            match self.exchange() {
-                After::Keep => {}
-                after => break after,
-            }
+        let after = match self.open() {
+            After::Keep => loop {
+                match self.exchange() {
+                    After::Keep => {}
+                    after => break after,
+                }
+            },
+            after => after,
         };
+        self.slot.socket.say_the_end();
         if after == After::Linger {
             self.linger();
         }
         self.slot.socket.shutdown(Shutdown::Both);
+    }
+
+    /// Agrees on a session with a client under TLS.
+    fn open(&mut self) -> After {
+        let limits = &self.shared.limits;
+        let Some(session) = self.slot.socket.session() else {
+            return After::Keep;
+        };
+        // Until it says something it has only connected, as one without TLS.
+        let opening = session.opening();
+        if !self.slot.enter(Phase::Head, Some(limits.header)) {
+            return After::Close;
+        }
+        match opening {
+            Opening::Handshake if session.shake_hands().is_ok() => After::Keep,
+            Opening::Plain => {
+                self.refuse_plain(session);
+                After::Close
+            }
+            _ => After::Close,
+        }
+    }
+
+    /// Tells a client that speaks plainly, as it would understand it, that TLS is spoken here.
+    fn refuse_plain(&self, session: &Session) {
+        let message = "this port speaks HTTPS: its URLs begin with https://";
+        let refusal = Refusal::new(400, "plain_http", message);
+        let bytes = reply::refusal(&*self.shared.service, &refusal, None);
+        self.slot
+            .enter(Phase::Write, Some(self.shared.limits.write));
+        let mut socket = &session.socket;
+        if socket.write_all(&bytes).is_ok() && socket.shutdown(Shutdown::Write).is_ok() {
+            // To close on what it has sent would reset what was said.
+            self.slot.enter(Phase::Body, Some(LINGER));
+            let _ = io::copy(&mut socket.take(LINGER_BYTES as u64), &mut io::sink());
+        }
     }
 
     /// Reads, answers and writes one request.
@@ -294,7 +335,12 @@ fn write<'c>(
         false => write_stream(stream, body, (out, manner.is_1_1)),
     };
     terms.slot.socket.set_waiting(true);
-    after
+    // Under TLS some may be encrypted and not written yet.
+    let is_in_time = terms.slot.enter(Phase::Write, Some(terms.limits.write));
+    match is_in_time && (&terms.slot.socket).flush().is_ok() {
+        true => after,
+        false => After::Close,
+    }
 }
 
 /// Writes a stream in chunks, where they are understood.

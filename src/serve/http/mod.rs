@@ -26,6 +26,7 @@ mod reply;
 pub mod stop;
 mod system;
 mod threads;
+pub mod tls;
 
 #[cfg(test)]
 mod tests;

@@ -122,10 +122,12 @@ impl Registry {
         defaults.cloned().collect()
     }
 
-    /// Whether every model has a version that is ready.
+    /// Whether there is anything to ask. Every model was ready at the start; one that is loaded anew
+    /// later, or cannot be, is no reason to send the requests for all others elsewhere.
     pub fn is_ready(&self) -> bool {
         let table = self.table.load();
-        table.entries.iter().all(Entry::is_ready_or_unloaded)
+        let mut entries = table.entries.iter();
+        entries.any(|entry| entry.default().is_some() || entry.is_unloaded)
     }
 
     /// Whether any requests are shared out between versions, so that they need a key.
