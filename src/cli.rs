@@ -494,9 +494,15 @@ pub struct AddressArgs {
 #[command(next_help_heading = "Access and logs")]
 pub struct OperationArgs {
     /// Answer only requests with a token of FILE, one a line (Authorization: Bearer, or X-API-Key); by
-    /// default what MLSERVE_TOKEN holds, else all. Health paths stay open
+    /// default what MLSERVE_TOKEN holds, else all. Health paths stay open. After a token may stand
+    /// models=NAME,... and rate=N, its requests a second
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
+
+    /// Let only tokens of FILE change models (--admin), in the same form; by default what
+    /// MLSERVE_ADMIN_TOKEN holds, else whoever may ask
+    #[arg(long, value_name = "FILE")]
+    pub admin_token_file: Option<PathBuf>,
 
     /// Let pages of ORIGIN ask, such as https://example.org, or * for all; may be given several times
     #[arg(long, value_name = "ORIGIN")]

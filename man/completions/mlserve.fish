@@ -112,7 +112,8 @@ complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -s p -l port -d '
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l listen -d 'Listen here instead: HOST:PORT, or unix:PATH; may be given several times' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l tls-cert -d 'Speak HTTPS on TCP, with the certificates of FILE (PEM, the server\'s own first)' -r -F
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l tls-key -d 'The key of the certificate (PEM, not encrypted)' -r -F
-complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l token-file -d 'Answer only requests with a token of FILE, one a line (Authorization: Bearer, or X-API-Key); by default what MLSERVE_TOKEN holds, else all. Health paths stay open' -r -F
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l token-file -d 'Answer only requests with a token of FILE, one a line (Authorization: Bearer, or X-API-Key); by default what MLSERVE_TOKEN holds, else all. Health paths stay open. After a token may stand models=NAME,... and rate=N, its requests a second' -r -F
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l admin-token-file -d 'Let only tokens of FILE change models (--admin), in the same form; by default what MLSERVE_ADMIN_TOKEN holds, else whoever may ask' -r -F
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l cors -d 'Let pages of ORIGIN ask, such as https://example.org, or * for all; may be given several times' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l log -d 'A line on standard error for each request: text, or none with --quiet, by default' -r -f -a "text\t''
 json\t'One object a line'

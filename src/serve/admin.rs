@@ -81,9 +81,16 @@ impl Change {
 ///
 /// # Errors
 /// 403 where nobody may.
-pub fn allowed<'s>(app: &'s App, _head: &Head<'_>) -> Result<&'s Keeper, Problem> {
+pub fn allowed<'s>(app: &'s App, head: &Head<'_>) -> Result<&'s Keeper, Problem> {
     match &app.keeper {
-        Some(keeper) if app.change.is_allowed => Ok(keeper),
+        Some(keeper) if app.change.is_allowed => match app.admins().check(head) {
+            Ok(_) => Ok(keeper),
+            Err(_) => Err(Problem::refused(
+                403,
+                "no_admin",
+                "the token is not for changing models",
+            )),
+        },
         _ => Err(Problem::refused(
             403,
             "no_admin",

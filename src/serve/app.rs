@@ -4,7 +4,9 @@
 //! request -> id -> allowed? -> route -> dialect -> reply | problem in the dialect's shape -> log, metrics
 //! ```
 
+use arc_swap::ArcSwap;
 use std::io::Write;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +16,7 @@ use super::admin::{self, Change};
 use super::auth::{self, Auth};
 use super::call::Call;
 use super::cors::Cors;
+use super::hosted::Hosted;
 use super::log::Log;
 use super::message::{Asked, Body, Head, Method, Refusal, Reply, Service};
 use super::metrics::Metrics;
@@ -21,8 +24,8 @@ use super::observed::{self, Observed};
 use super::options::Operation;
 use super::problem::Problem;
 use super::record::Recorder;
-use super::registry::Registry;
 use super::registry::keeper::{Event, Keeper, What};
+use super::registry::{Pick, Registry};
 use super::routes::{self, Found, Route};
 use super::{cloud, drift, info, metrics, mlflow, native, oip, openapi, page, tfs};
 
@@ -47,7 +50,8 @@ pub struct App {
     pub change: Change,
     /// Who records requests, where somebody does.
     pub recorder: Option<Arc<Recorder>>,
-    auth: Auth,
+    auth: ArcSwap<Auth>,
+    admins: ArcSwap<Auth>,
     cors: Cors,
     is_stopping: AtomicBool,
 }
@@ -71,7 +75,8 @@ impl App {
             keeper: None,
             change: Change::default(),
             recorder: None,
-            auth: Auth::default(),
+            auth: ArcSwap::default(),
+            admins: ArcSwap::default(),
             cors: Cors::default(),
             is_stopping: AtomicBool::new(false),
         };
@@ -83,7 +88,8 @@ impl App {
     #[must_use]
     pub fn operated(self, operation: Operation) -> App {
         App {
-            auth: operation.auth,
+            auth: ArcSwap::from_pointee(operation.auth),
+            admins: ArcSwap::from_pointee(operation.admins),
             cors: operation.cors,
             log: operation.log,
             change: operation.change,
@@ -92,8 +98,56 @@ impl App {
     }
 
     /// Who may ask.
-    pub fn auth(&self) -> &Auth {
-        &self.auth
+    pub fn auth(&self) -> Arc<Auth> {
+        self.auth.load_full()
+    }
+
+    /// Who may change models; whoever may ask where no tokens are for that.
+    pub fn admins(&self) -> Arc<Auth> {
+        self.admins.load_full()
+    }
+
+    /// Asks for these tokens from now on.
+    pub fn let_in(&self, auth: Auth, admins: Auth) {
+        self.auth.store(Arc::new(auth));
+        self.admins.store(Arc::new(admins));
+    }
+
+    /// The model that a request means, which its token has to be for.
+    ///
+    /// # Errors
+    /// 404 and 503 as [`Registry::find`], 403.
+    pub fn find(
+        &self,
+        call: &mut Call,
+        name: Option<&str>,
+        pick: Pick<'_>,
+    ) -> Result<Arc<Hosted>, Problem> {
+        let hosted = match name {
+            None => self.registry.only(call.key)?,
+            Some(name) => self.registry.find(name, pick, call.key)?,
+        };
+        if let Some(token) = &call.token {
+            token.check(&hosted.name)?;
+        }
+        call.of(&hosted);
+        Ok(hosted)
+    }
+
+    /// Lets a request through whose token is one of those who ask, or of those who change models.
+    fn check(&self, call: &mut Call, head: &Head<'_>) -> Result<(), Problem> {
+        let problem = match self.auth.load().check(head) {
+            Ok(token) => {
+                call.token = token;
+                return Ok(());
+            }
+            Err(problem) => problem,
+        };
+        let admins = self.admins.load();
+        match !admins.is_open() && admins.check(head).is_ok() {
+            true => Ok(()),
+            false => Err(problem),
+        }
     }
 
     /// Whether requests are welcome: some model is ready, and the end has not begun.
@@ -212,10 +266,14 @@ impl App {
 
     /// The reply to a request that is no preflight; a problem is noted in `call`.
     fn reply<'s>(&'s self, call: &mut Call, head: &Head<'_>, body: &mut dyn Body) -> Reply<'s> {
-        if let Err(problem) = self.auth.check(head) {
+        if let Err(problem) = self.check(call, head) {
             call.note(&problem);
             let reply = self.error(head.path, &problem);
-            return reply.with("WWW-Authenticate", auth::challenge(&problem));
+            let reply = retried(reply, &problem);
+            return match problem.status() {
+                401 => reply.with("WWW-Authenticate", auth::challenge(&problem)),
+                _ => reply,
+            };
         }
         // A fault of ours must not end the connections of others; nothing is shared that a panic
         // could leave half-done but locks, which are taken over.
@@ -230,14 +288,18 @@ impl App {
             Err(_) => Problem::refused(500, "panic", "internal error"),
         };
         call.note(&problem);
-        let reply = self.error(head.path, &problem);
-        match &problem {
-            Problem::Refused(Refusal {
-                retry_after_s: Some(seconds),
-                ..
-            }) => reply.with("Retry-After", seconds.to_string()),
-            _ => reply,
-        }
+        retried(self.error(head.path, &problem), &problem)
+    }
+}
+
+/// The reply to a problem, with the time after which trying again makes sense.
+fn retried<'s>(reply: Reply<'s>, problem: &Problem) -> Reply<'s> {
+    match problem {
+        Problem::Refused(Refusal {
+            retry_after_s: Some(seconds),
+            ..
+        }) => reply.with("Retry-After", seconds.to_string()),
+        _ => reply,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use super::auth::Token;
 use super::hosted::Hosted;
 use super::problem::Problem;
 
@@ -19,6 +20,8 @@ pub struct Call {
     pub model: Option<Arc<Hosted>>,
     /// What its version hangs on where requests are shared out; 0 where none are.
     pub key: u64,
+    /// The token that it came with, where one is asked for.
+    pub token: Option<Arc<Token>>,
     /// When nobody waits for its answer any more.
     pub deadline: Option<Instant>,
     /// Records that were scored.
@@ -50,6 +53,7 @@ impl Call {
             route: "",
             model: None,
             key: 0,
+            token: None,
             deadline: most.and_then(|most| started.checked_add(most)),
             records: 0,
             batches: 0,

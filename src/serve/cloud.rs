@@ -9,6 +9,7 @@ use super::app::App;
 use super::call::Call;
 use super::message::{Body, Method, Reply};
 use super::problem::Problem;
+use super::registry::Pick;
 use super::routes::Found;
 use super::tfs;
 
@@ -83,8 +84,7 @@ pub fn answer<'s>(
         Route::Health if app.is_ready() => Ok(Reply::json(200, &b"{\"status\":\"ok\"}"[..])),
         Route::Health => Err(app.not_ready()),
         Route::Predict => {
-            let hosted = app.registry.only(call.key)?;
-            call.of(&hosted);
+            let hosted = app.find(call, None, Pick::Default)?;
             tfs::predict(&hosted, call, body.whole()?, app.nan)
         }
     }

@@ -75,8 +75,7 @@ pub fn answer<'s>(app: &'s App, call: &mut Call, route: Route<'_>) -> Result<Rep
             Ok(Reply::json(200, models.to_string().into_bytes()))
         }
         Route::Model(name, pick) => {
-            let hosted = app.registry.find(name, pick, call.key)?;
-            call.of(&hosted);
+            let hosted = app.find(call, Some(name), pick)?;
             Ok(Reply::json(200, hosted.description.clone().into_bytes()))
         }
     }

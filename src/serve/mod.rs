@@ -88,12 +88,12 @@ pub fn run(
     let app = Arc::new(app);
     let stop = Stop::default();
     let stopping = Arc::clone(&app);
-    let reload = Reload::new(&app, args, typed_again);
+    let reload = Reload::new(&app, args, typed_again, options.tls.clone());
     stop::on_signals(&stop, move || stopping.stop(), move || reload.now()).map_err(cannot_start)?;
     if !options.quiet {
         let addresses: Vec<String> = listeners.iter().map(Listener::address).collect();
         let models = app.registry.defaults();
-        let banner = Banner::new(&models, &addresses, threads, app.auth());
+        let banner = Banner::new(&models, &addresses, threads, &app.auth());
         tell(&banner.beside(&app.registry.table()).text());
     }
     let watch = options.watch.map(|interval| watch(interval, &app));

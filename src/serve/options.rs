@@ -49,6 +49,8 @@ pub struct Options {
 #[derive(Default)]
 pub struct Operation {
     pub auth: Auth,
+    /// Those who may change models.
+    pub admins: Auth,
     pub cors: Cors,
     pub log: Log,
     pub change: Change,
@@ -167,6 +169,7 @@ fn operation(args: &ServeArgs) -> Result<Operation> {
     };
     Ok(Operation {
         auth: Auth::new(typed.token_file.as_deref())?,
+        admins: Auth::of_admins(typed.admin_token_file.as_deref())?,
         cors: Cors::new(&typed.cors)?,
         log: form.map_or(Ok(Log::default()), Log::new)?,
         change: Change {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! SIGHUP -> flags as they are now -> models, versions, labels, shares, shadows -> keeper
+//!                                 -> tokens -> app, certificates -> tls
 //!                                 -> what cannot change without a restart is said
 //! ```
 
@@ -13,21 +14,25 @@ use crate::cli::ServeArgs;
 use crate::error::{Result, escape_controls};
 
 use super::app::App;
+use super::auth::Auth;
+use super::http::tls::Tls;
 use super::options;
 
 /// What a server was started with, to see what is new.
 pub struct Reload<R> {
     app: Arc<App>,
     read: R,
+    tls: Option<Arc<Tls>>,
     fixed: Vec<(&'static str, String)>,
 }
 
 impl<R: Fn() -> Result<Box<ServeArgs>>> Reload<R> {
     /// For a server that was started with `args`; `read` says what they are now.
-    pub fn new(app: &Arc<App>, args: &ServeArgs, read: R) -> Reload<R> {
+    pub fn new(app: &Arc<App>, args: &ServeArgs, read: R, tls: Option<Arc<Tls>>) -> Reload<R> {
         Reload {
             app: Arc::clone(app),
             read,
+            tls,
             fixed: fixed(args),
         }
     }
@@ -44,11 +49,18 @@ impl<R: Fn() -> Result<Box<ServeArgs>>> Reload<R> {
 
     fn try_now(&self) -> Result<Vec<String>> {
         let args = (self.read)()?;
+        let typed = &args.operation;
+        let auth = Auth::new(typed.token_file.as_deref())?;
+        let admins = Auth::of_admins(typed.admin_token_file.as_deref())?;
+        if let Some(tls) = &self.tls {
+            tls.reload()?;
+        }
         if let Some(keeper) = &self.app.keeper {
             let wishes = options::wishes(&args, keeper.hosting())?;
             let events = keeper.rewish(wishes)?;
             self.app.note(&events);
         }
+        self.app.let_in(auth, admins);
         let now = fixed(&args);
         let pairs = self.fixed.iter().zip(&now);
         let changed = pairs.filter(|(before, now)| before != now);

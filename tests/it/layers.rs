@@ -120,7 +120,10 @@ const CRATES: [(&str, &[&str]); 25] = [
     ("encoding_rs", &["predict/text/encoding.rs"]),
     ("prometheus", &["serve/metrics/"]),
     ("subtle", &["serve/auth.rs"]),
-    ("arc_swap", &["serve/registry/mod.rs", "serve/hosted.rs"]),
+    (
+        "arc_swap",
+        &["serve/registry/mod.rs", "serve/hosted.rs", "serve/app.rs"],
+    ),
     ("toml", &["cli/config.rs"]),
     ("rustls", &["serve/http/tls.rs", "serve/http/tests"]),
 ];

@@ -68,6 +68,41 @@ fn guarded() -> App {
 }
 
 #[test]
+fn tokens_are_for_models_and_rates_and_admins_have_their_own() {
+    let file = |text: &str| {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), text).expect("tokens");
+        file
+    };
+    let tokens = file("all\nother models=churn\nslow rate=0.001\n");
+    let admins = file("root\n");
+    let app = app("iris.onnx", &hosting()).operated(Operation {
+        auth: Auth::new(Some(tokens.path())).expect("tokens"),
+        admins: Auth::of_admins(Some(admins.path())).expect("tokens"),
+        ..Operation::default()
+    });
+    let record = b"[5.1,3.5,1.4,0.2]";
+    for (path, token, status) in [
+        ("/predict", "all", 200),
+        ("/predict", "root", 200),
+        ("/predict", "other", 403),
+        ("/v2/models/iris", "other", 405),
+        ("/v1/models/iris:predict", "other", 403),
+        ("/invocations", "other", 403),
+        ("/predict", "slow", 200),
+        ("/predict", "slow", 429),
+        ("/v1/models/iris:predict", "slow", 429),
+        ("/predict", "none", 401),
+    ] {
+        let (found, told) = ask(&app, Method::Post, path, &[("X-API-Key", token)], record);
+        assert_eq!(found, status, "{path} {token} {told}");
+    }
+    // Read again: what was is gone.
+    app.let_in(Auth::default(), Auth::default());
+    assert_eq!(ask(&app, Method::Post, "/predict", &[], record).0, 200);
+}
+
+#[test]
 fn one_check_stands_before_all_routes_but_health() {
     let app = guarded();
     let token = ("Authorization", "Bearer alpha");

@@ -69,8 +69,7 @@ pub fn answer<'s>(app: &'s App, call: &mut Call, route: Route<'_>) -> Result<Rep
                 .with("Referrer-Policy", "no-referrer"))
         }
         Route::Model(name, pick) => {
-            let hosted = &app.registry.find(name, pick, call.key)?;
-            call.of(hosted);
+            let hosted = &app.find(call, Some(name), pick)?;
             let told = told::json(hosted).to_string().into_bytes();
             Ok(Reply::json(200, told).with("Cache-Control", "no-store"))
         }

@@ -73,10 +73,9 @@ pub fn answer<'s>(
     let hosted = match route {
         Route::Ping if app.is_ready() => return Ok(Reply::json(200, &b"\n"[..])),
         Route::Ping => return Err(app.not_ready()),
-        Route::Invoke(None) => app.registry.only(call.key)?,
-        Route::Invoke(Some(name)) => app.registry.find(name, Pick::Default, call.key)?,
+        Route::Invoke(None) => app.find(call, None, Pick::Default)?,
+        Route::Invoke(Some(name)) => app.find(call, Some(name), Pick::Default)?,
     };
-    call.of(&hosted);
     invoke(app, &hosted, call, head, body)
 }
 

@@ -71,11 +71,7 @@ pub fn answer<'s>(
     head: &Head<'_>,
     body: &mut dyn Body,
 ) -> Result<Reply<'s>, Problem> {
-    let hosted = match name {
-        None => app.registry.only(call.key)?,
-        Some(name) => app.registry.find(name, pick, call.key)?,
-    };
-    call.of(&hosted);
+    let hosted = app.find(call, name, pick)?;
     predict(app, &hosted, call, head, body)
 }
 

@@ -161,8 +161,7 @@ pub fn answer<'s>(
             Ok(Reply::empty(200))
         }
         Route::Model(name, pick, about) => {
-            let hosted = &app.registry.find(name, pick, call.key)?;
-            call.of(hosted);
+            let hosted = &app.find(call, Some(name), pick)?;
             match about {
                 About::Metadata => Ok(metadata::model(app, hosted)),
                 About::Ready => Ok(metadata::ready(app, hosted)),

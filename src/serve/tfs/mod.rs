@@ -184,8 +184,7 @@ pub fn answer<'s>(
         Route::Status(name, pick) => return status::status(app, name, pick),
         Route::Metadata(name, pick) | Route::Run(name, pick, _) => (name, pick),
     };
-    let hosted = &app.registry.find(name, pick, call.key)?;
-    call.of(hosted);
+    let hosted = &app.find(call, Some(name), pick)?;
     match route {
         Route::Models | Route::Status(..) => status::status(app, name, pick),
         Route::Metadata(..) => Ok(status::metadata(hosted)),
