@@ -34,9 +34,8 @@ fn leaves<T>(tree: &Tree<T>) -> usize {
 }
 
 impl Top {
-    /// The top of `tree`; `cut` is whether any tree of its forest [`must_cut`].
-    pub(super) fn of<T: Real>(tree: &Tree<T>, cut: bool) -> Top {
-        let most = if cut { CUT_EXITS } else { MOST_EXITS };
+    /// The top of `tree`, of so many exits at most.
+    pub(super) fn of<T: Real>(tree: &Tree<T>, most: usize) -> Top {
         let inside = match leaves(tree) <= most {
             true => tree
                 .nodes

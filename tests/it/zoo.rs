@@ -58,9 +58,15 @@ fn no_model_of_the_zoo_is_forgotten() {
 }
 
 #[test]
-fn sets_of_large_numbers_are_ours() {
-    let model = model_path(&format!("{ZOO}/joint_large_members.onnx"));
-    let outcome = mlserve(&["inspect", "--json", &model]).run();
-    let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
-    assert_eq!(report["trees"]["kernel"], "mlserve");
+fn sets_of_any_numbers_get_our_kernel() {
+    for name in [
+        "joint_large_members",
+        "lightgbm_categories_many",
+        "lightgbm_categories_large",
+    ] {
+        let model = model_path(&format!("{ZOO}/{name}.onnx"));
+        let outcome = mlserve(&["inspect", "--json", &model]).run();
+        let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
+        assert_eq!(report["trees"]["kernel"], "mlserve", "{name}");
+    }
 }

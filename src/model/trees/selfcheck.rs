@@ -78,8 +78,14 @@ fn check_by(
                 slot.refuse(reason);
             }
         }
-        // The model itself will not be loaded either, and ONNX Runtime says why.
-        Err(_) => slots.refuse_all("ONNX Runtime does not load it alone"),
+        // Mostly the model itself will not be loaded either. Where it is, this says why it is slow.
+        Err(error) => {
+            let reason = "ONNX Runtime does not run it alone";
+            warnings.push(format!(
+                "a tree ensemble stays with ONNX Runtime: {reason}: {error}"
+            ));
+            slots.refuse_all(reason);
+        }
     }
     warnings
 }

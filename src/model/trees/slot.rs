@@ -1,5 +1,6 @@
 //! The tree nodes of a model, what evaluates each, and the nodes that are put in their places.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::attributes;
@@ -51,6 +52,8 @@ impl Slot<'_> {
 #[derive(Default)]
 pub(crate) struct Slots<'m> {
     pub slots: Vec<Slot<'m>>,
+    /// The numbers of slots by where their nodes are in the file.
+    numbers: HashMap<*const u8, usize>,
     axes: Axes,
 }
 
@@ -149,6 +152,9 @@ impl<'m> Slots<'m> {
     }
 
     fn push(&mut self, node: &'m Node<'m>, evaluator: Result<Arc<Evaluator>, String>) {
+        self.numbers
+            .entry(node.body.as_ptr())
+            .or_insert(self.slots.len());
         self.slots.push(Slot {
             node,
             number: self.slots.len(),
@@ -193,8 +199,8 @@ impl<'m> Slots<'m> {
         if !is_tree(node) {
             return None;
         }
-        let is_it = |slot: &&Slot<'_>| slot.node.body.as_ptr() == node.body.as_ptr();
-        let slot = self.slots.iter().find(is_it)?;
+        let number = self.numbers.get(&node.body.as_ptr())?;
+        let slot = self.slots.get(*number)?;
         slot.evaluator.is_ok().then_some(slot)
     }
 

@@ -8,7 +8,7 @@ use super::super::forest::{Forest, Node, Real, Tree};
 use super::super::outcome::Aggregate;
 use super::super::program::{Exits, Kind, Op, Program, Run};
 use super::super::read::Refusal;
-use super::super::top::{Top, must_cut};
+use super::super::top::{CUT_EXITS, MOST_EXITS, Top, must_cut};
 use super::super::walk::{Walk, place};
 use super::gains::{Fold, Gifts, Layout, TreeGain};
 use super::levels::Levels;
@@ -63,18 +63,21 @@ impl<T: Real> Compiled<T> {
     ) -> Result<Compiled<T>, Refusal> {
         let fold = Fold::of(aggregate);
         let gifts = Gifts::of(forest, fold)?;
-        let is_cut = must_cut(forest);
-        let walk = match Walk::of(forest) {
-            Ok(walk) => Some(walk),
-            Err(refusal) if is_cut => return Err(refusal),
-            Err(_) => None,
+        let (walk, refusal) = match Walk::of(forest) {
+            Ok(walk) => (Some(walk), None),
+            Err(refusal) => (None, Some(refusal)),
         };
-        let tops: Vec<Top> = forest.trees().iter().map(|t| Top::of(t, is_cut)).collect();
-        let in_tops = forest.trees().iter().zip(&tops).flat_map(|(tree, top)| {
-            let branches = top.branches(tree);
-            branches.map(|(_, branch)| branch)
-        });
-        let coder = Coder::new(forest.sets(), in_tops)?;
+        let first = if must_cut(forest) {
+            CUT_EXITS
+        } else {
+            MOST_EXITS
+        };
+        if let (CUT_EXITS, Some(refusal)) = (first, refusal) {
+            return Err(refusal);
+        }
+        let (tops, coder) = tops(forest, first, walk.is_some())?;
+        let is_whole = |(tree, top): (&Tree<T>, &Top)| top.exits.len() == leaves(tree);
+        let is_cut = !forest.trees().iter().zip(&tops).all(is_whole);
         let mut program = Program::default();
         for (tree, top) in forest.trees().iter().zip(&tops) {
             let pushed = program.push(tree, top, &coder);
@@ -107,7 +110,7 @@ impl<T: Real> Compiled<T> {
         let mut first_leaf = 0;
         for ((tree, top), targets) in forest.trees().iter().zip(&tops).zip(gifts.of_trees) {
             compiled.push(forest, tree, top, targets, first_leaf);
-            first_leaf += tree.nodes.len() / 2 + 1;
+            first_leaf += leaves(tree);
         }
         compiled.name_node_values();
         match compiled.is_sound() {
@@ -131,7 +134,7 @@ impl<T: Real> Compiled<T> {
         first_leaf: usize,
     ) {
         let exits = top.exits.len();
-        let is_whole = exits == tree.nodes.len() / 2 + 1;
+        let is_whole = exits == leaves(tree);
         let start = self.tree_targets.len();
         let (table, first_value) = (self.tables.len(), self.values.len());
         let width = match self.layout {
@@ -269,6 +272,34 @@ impl<T: Real> Compiled<T> {
                 .all(|t| (*t as usize) < self.targets)
             && self.coding.columns <= usize::from(u16::MAX)
     }
+}
+
+/// The tops of all trees and the coder of their branches: of so many exits at `first`, and of fewer where
+/// their questions are more than there is room for, if what is below can be walked.
+fn tops<T: Real>(
+    forest: &Forest<T>,
+    first: usize,
+    has_walk: bool,
+) -> Result<(Vec<Top>, Coder<T>), Refusal> {
+    let mut fewer = [CUT_EXITS, 8, 1].into_iter().filter(|exits| *exits < first);
+    let mut most = first;
+    loop {
+        let tops: Vec<Top> = forest.trees().iter().map(|t| Top::of(t, most)).collect();
+        let in_tops = forest.trees().iter().zip(&tops).flat_map(|(tree, top)| {
+            let branches = top.branches(tree);
+            branches.map(|(_, branch)| branch)
+        });
+        match (Coder::new(forest.sets(), in_tops), fewer.next()) {
+            (Ok(coder), _) => return Ok((tops, coder)),
+            (Err(_), Some(fewer)) if has_walk => most = fewer,
+            (Err(refusal), _) => return Err(refusal),
+        }
+    }
+}
+
+/// How many leaves a tree has.
+fn leaves<T>(tree: &Tree<T>) -> usize {
+    tree.nodes.len() / 2 + 1
 }
 
 /// For each node that is a leaf, its number among the tree's leaves.

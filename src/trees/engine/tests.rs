@@ -404,6 +404,55 @@ fn every_processor_adds_what_the_plain_evaluator_adds() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes too long there")]
+fn forests_of_more_questions_than_columns_walk_further() {
+    let mut random = Random(0x2545_f491_4f6c_dd1d);
+    let shape = Shape {
+        trees: 560,
+        leaves: 127,
+        features: 3,
+        ..SMALL
+    };
+    let thresholds: Vec<f32> = (0..5).map(|value| value as f32).collect();
+    let plain = forest(shape, &thresholds, &mut random);
+    // Every branch asks for a set of its own.
+    let mut sets: Vec<Vec<f32>> = Vec::new();
+    let mut trees = plain.trees().to_vec();
+    for node in trees.iter_mut().flat_map(|tree| &mut tree.nodes) {
+        if let Node::Branch(branch) = node {
+            branch.test = Test::In(sets.len() as u32);
+            let has_bit = |bit: &usize| sets.len() >> bit & 1 == 1;
+            sets.push((0..17).filter(has_bit).map(|bit| bit as f32).collect());
+        }
+    }
+    assert!(sets.len() > 65_536);
+    let weights = plain.weights().to_vec();
+    let forest = Forest::new(trees, weights, sets, plain.targets()).unwrap();
+    let compiled = Compiled::of(&forest, Aggregate::Sum).unwrap();
+    let (columns, count) = (3, 70);
+    let rows: Vec<f32> = (0..columns * count)
+        .map(|_| random.below(9) as f32)
+        .collect();
+    let (mut wanted, mut given) = (vec![0.0; count], vec![false; count]);
+    let values = plain::Rows {
+        values: &rows,
+        columns,
+    };
+    plain::sums(&forest, Aggregate::Sum, values, &mut wanted, &mut given);
+    for processor in Processor::all() {
+        let records = Records {
+            rows: &rows,
+            columns,
+        };
+        let mut found = Vec::new();
+        compiled.sums(records, processor, &mut Scratch::new(), |sums| {
+            found.extend_from_slice(sums)
+        });
+        assert_eq!(found, wanted, "{processor:?}");
+    }
+}
+
+#[test]
 fn what_the_engine_has_no_room_for_is_refused_in_words() {
     let leaf = |start: u32, end: u32| Node::<f32>::Leaf(start..end);
     let weight = |target: u32| Weight { target, value: 1.0 };

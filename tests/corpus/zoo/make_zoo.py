@@ -45,6 +45,7 @@ def records(table):
     return {
         "credit": table.fresh.astype(np.float32),
         "credit_gaps": table.fresh_gaps.astype(np.float32),
+        "codes": table.fresh_codes.astype(np.float32),
         "double": table.fresh,
         "double_gaps": table.fresh_gaps,
         "digits": np.tile(shown[::-1], (times, 1))[: len(table.fresh)].astype(np.float32),

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .joint import joint
-from .records import CATEGORIES, COLUMNS
+from .records import CATEGORIES, CODES, COLUMNS
 from .specimen import Specimen, bench, settled, small
 
 import lightgbm  # noqa: E402  (after the patch in specimen.py)
@@ -34,6 +34,8 @@ def by_category(table):
 
 # So that few records suffice for a set of codes.
 CODED = {"categories": CATEGORIES, "min_data_per_group": 5, "cat_smooth": 1}
+
+MANY_CODES = {"categories": list(CODES), "min_data_per_group": 5, "cat_smooth": 1}
 
 
 def converted(model, **options):
@@ -82,6 +84,19 @@ def lightgbm_categories(table):
 def lightgbm_categories_gaps(table):
     """categories and gaps together"""
     return Specimen(converted(regressor(table.gaps, by_category(table), 6, 10, **CODED)), "credit_gaps")
+
+
+@small
+def lightgbm_categories_many(table):
+    """categories of up to 1,000 codes: long chains of BRANCH_EQ, most of which ONNX Runtime does not fold"""
+    return Specimen(converted(regressor(table.codes, table.worth, 6, 8, **MANY_CODES)), "codes")
+
+
+@small
+def lightgbm_categories_large(table):
+    """the same in a tree of more than 256 leaves"""
+    options = MANY_CODES | {"min_child_samples": 2, "max_cat_threshold": 4}
+    return Specimen(converted(regressor(table.codes, table.worth, 1, 300, **options)), "codes")
 
 
 @small
@@ -181,3 +196,13 @@ def _(table):
 @bench("lightgbm categories")
 def _(table):
     return Specimen(converted(classifier(table.records, table.is_good, 100, 31, categories=CATEGORIES)))
+
+
+@bench("lightgbm up to 1,000 codes, 100 x 31")
+def _(table):
+    return Specimen(converted(regressor(table.codes, table.worth, 100, 31, categories=list(CODES))), "codes")
+
+
+@bench("lightgbm up to 1,000 codes, 100 x 300")
+def _(table):
+    return Specimen(converted(regressor(table.codes, table.worth, 100, 300, categories=list(CODES))), "codes")

@@ -42,6 +42,27 @@ def with_gaps(records, seed):
     return np.where(gone, np.nan, records)
 
 
+# Columns of `coded` that hold codes, and how many each knows of.
+CODES = {0: 10, 1: 50, 2: 200, 3: 200, 4: 1000, 5: 1000}
+
+
+def coded(count, seed):
+    """[count, 30]: codes of few and of very many values, as shops, towns and articles have, some of them
+    much more often than others, and noise."""
+    draw = np.random.default_rng(seed)
+    columns = [np.minimum(draw.zipf(1.3, count) - 1, codes - 1) if column % 2 else draw.integers(0, codes, count)
+               for column, codes in CODES.items()]
+    columns += [draw.normal(0, 1, count) for _ in range(COLUMNS - len(columns))]
+    return np.column_stack(columns).astype(np.float64)
+
+
+def worth_of_codes(records, seed):
+    """What each code is worth, more or less of it as another column has it, and noise."""
+    draw = np.random.default_rng(seed)
+    worth = sum(draw.normal(0, 1, codes)[records[:, column].astype(int)] for column, codes in CODES.items())
+    return worth * (1 + 0.5 * records[:, 10]) + records[:, 12] + draw.normal(0, 0.5, len(records))
+
+
 def digits():
     """[1797, 64] of counts 0 to 16, and which digit each record shows."""
     loaded = load_digits()
@@ -57,6 +78,13 @@ class Table:
         self.score = score(self.records, 3)
         self.fresh = credit(fresh, 4)
         self.fresh_gaps = with_gaps(self.fresh, 5)
+        self.codes = coded(count, 6)
+        self.worth = worth_of_codes(self.codes, 7)
+        # Codes that no tree knows, gaps, and numbers that are no codes.
+        self.fresh_codes = with_gaps(coded(fresh, 8), 9)
+        self.fresh_codes[::7, 1] += 1000
+        self.fresh_codes[::11, 4] += 0.5
+        self.fresh_codes[::13, 2] *= -1
 
     @property
     def is_good(self):
