@@ -122,6 +122,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlserve' -ScriptBlock {
             [CompletionResult]::new('--batch-size', '--batch-size', [CompletionResultType]::ParameterName, 'Most records of one run of the model')
             [CompletionResult]::new('--threads', '--threads', [CompletionResultType]::ParameterName, 'Runs of models at once, over all models; by default as many as this process may use threads (affinity and cgroup quota count), less those of --intra-op')
             [CompletionResult]::new('--intra-op', '--intra-op', [CompletionResultType]::ParameterName, 'Threads inside one run of a model, out of one pool for all models; the last bits of predictions may depend on it. Pays for large models and few clients; tree ensembles stay on one thread')
+            [CompletionResult]::new('--mem-limit', '--mem-limit', [CompletionResultType]::ParameterName, 'Most memory that the process may have once a model is loaded; a model that would not fit is refused. Runs take memory on top, by the size of their batches')
             [CompletionResult]::new('--features', '--features', [CompletionResultType]::ParameterName, 'Fields of the model''s one matrix input, in the model''s order')
             [CompletionResult]::new('--set', '--set', [CompletionResultType]::ParameterName, 'Give an input that does not change from record to record (a scalar, a state)')
             [CompletionResult]::new('--nan', '--nan', [CompletionResultType]::ParameterName, 'What JSON answers have for NaN and infinities, which it cannot say')

@@ -7,6 +7,7 @@
 pub mod assigned;
 pub mod dtype;
 pub mod external;
+pub mod memory;
 pub mod onnx;
 pub mod provider;
 pub mod runtime;

@@ -9,6 +9,7 @@ use crate::batch::write::NonFinite;
 use crate::cli::{LimitArgs, LogName, NanName, ServeArgs};
 use crate::error::{Error, Result};
 use crate::flags;
+use crate::model::memory::Limit;
 
 use super::admin::Change;
 use super::auth::Auth;
@@ -193,6 +194,10 @@ fn wishes(args: &ServeArgs) -> Result<Wishes> {
         hosting: Hosting {
             runtime: flags::runtime_choice(&args.runtime, args.hardware.intra_op)?,
             threads: flags::serve_threads(args),
+            memory: args
+                .hardware
+                .mem_limit
+                .map(|size| Limit::new(size.0 as u64)),
             trees: flags::trees_choice(&args.runtime),
             rules: rules(args)?,
             wanted: wanted(args)?,
