@@ -102,6 +102,16 @@ pub struct PredictArgs {
     )]
     pub report: Option<PathBuf>,
 
+    /// Write the distributions of the model's inputs and predictions to FILE (JSON), for serve
+    /// --baseline
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Predictions",
+        conflicts_with = "resume"
+    )]
+    pub profile: Option<PathBuf>,
+
     #[command(flatten)]
     pub faults: FaultArgs,
     #[command(flatten)]
@@ -120,8 +130,8 @@ pub struct FormatArgs {
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
-    /// Write one output for each input to DIR, with the same relative name; --rejects, --manifest and
-    /// --report are folders then, too
+    /// Write one output for each input to DIR, with the same relative name; --rejects, --manifest,
+    /// --report and --profile are folders then, too
     #[arg(long, value_name = "DIR", conflicts_with = "output")]
     pub output_dir: Option<PathBuf>,
 
@@ -384,7 +394,11 @@ pub struct ServeArgs {
     #[command(flatten)]
     pub operation: OperationArgs,
     #[command(flatten)]
+    pub seen: SeenArgs,
+    #[command(flatten)]
     pub limits: LimitArgs,
+    #[command(flatten)]
+    pub batching: BatchingArgs,
     #[command(flatten)]
     pub hardware: HardwareArgs,
     #[command(flatten)]
@@ -485,6 +499,43 @@ pub struct OperationArgs {
     pub log: Option<LogName>,
 }
 
+/// What becomes of what a model sees.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What the model sees")]
+pub struct SeenArgs {
+    /// Hold the records of a model against a profile that predict --profile made: GET /drift and
+    /// metrics say how far they are from it. NAME=FILE where there are several models; may be given
+    /// several times
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Vec<String>,
+
+    /// Records that are held against the baseline: the last N
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(100..))]
+    pub drift_window: u32,
+
+    /// Write each record with its prediction to FILE (JSONL), which predict reads and scores again.
+    /// Readable by the owner alone
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+
+    /// Share of requests that are recorded, from 0 to 1, chosen by the hash of their ids
+    #[arg(long, value_name = "SHARE", default_value = "1", requires = "record")]
+    pub record_sample: Share,
+
+    /// Begin a new file at this size: FILE becomes FILE.1, FILE.1 becomes FILE.2...
+    #[arg(long, value_name = "SIZE", default_value = "64M", requires = "record")]
+    pub record_max: ByteSize,
+
+    /// Full files that are kept
+    #[arg(long, value_name = "N", default_value_t = 5, requires = "record")]
+    pub record_keep: u16,
+
+    /// Fields that are recorded as null; of those that feed the model predict then makes another
+    /// prediction, or none
+    #[arg(long, value_name = "LIST", requires = "record")]
+    pub redact: Option<NameList>,
+}
+
 /// What a client may cost.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
@@ -492,6 +543,11 @@ pub struct LimitArgs {
     /// Largest body of a request, also after it is unpacked
     #[arg(long, value_name = "SIZE", default_value = "64M")]
     pub max_body: ByteSize,
+
+    /// Largest answer that is made in memory (413 beyond it); NDJSON is answered line by line and has
+    /// no limit
+    #[arg(long, value_name = "SIZE", default_value = "256M")]
+    pub max_reply: ByteSize,
 
     /// Largest head of a request
     #[arg(long, value_name = "SIZE", default_value = "16K")]
@@ -509,7 +565,8 @@ pub struct LimitArgs {
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections: u32,
 
-    /// Most requests that are worked on at once; further ones are told to come back (503)
+    /// Most requests that are worked on at once; further ones are told to come back (503). Health paths
+    /// are always answered, and a request counts once its body is there
     #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_requests: u32,
 
@@ -544,6 +601,24 @@ pub struct LimitArgs {
     /// Most records of one run of the model
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
     pub batch_size: u32,
+}
+
+/// What becomes of requests that come while all threads run models.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Batching")]
+pub struct BatchingArgs {
+    /// Most records of what waits for a model and is run together; 1 runs each request alone. By
+    /// default what --batch-size says
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    pub max_batch: Option<u32>,
+
+    /// Most requests that wait for one model; further ones are told to come back (503)
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    pub max_queue: u32,
+
+    /// Milliseconds that a request waits for others, also while a thread is free: for accelerators
+    #[arg(long, value_name = "MS", default_value_t = 0.0)]
+    pub batch_delay_ms: f64,
 }
 
 /// What of the machine the models may use.
@@ -612,8 +687,58 @@ pub struct InspectArgs {
     #[arg(long, value_name = "KIND")]
     pub example: Option<ExampleKind>,
 
+    /// Say what changed from this model to NEW; exit code 1 where callers of this one break
+    #[arg(long, value_name = "NEW", conflicts_with_all = ["example", "check", "ops", "weights", "ensembles", "memory", "flops", "metadata"])]
+    pub diff: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub depth: DepthArgs,
+
     #[command(flatten)]
     pub runtime: RuntimeArgs,
+}
+
+/// Parts of a model that are looked at in depth.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "In depth (only these parts are shown; several may be given)")]
+pub struct DepthArgs {
+    /// Operators with their opsets and counts, and which of them the built-in ONNX Runtime lacks
+    #[arg(long, conflicts_with = "example")]
+    pub ops: bool,
+
+    /// Tensors of weights by size: dtype, range, zeros, NaN, quantization; reads all of their values
+    #[arg(long, conflicts_with = "example")]
+    pub weights: bool,
+
+    /// Tree ensembles: their size, depth and leaves, and the features that they ask for most (--trees
+    /// says what evaluates them)
+    #[arg(long, conflicts_with = "example")]
+    pub ensembles: bool,
+
+    /// Estimate the memory of a run: weights, and the most that lies between operators at once
+    #[arg(long, conflicts_with = "example")]
+    pub memory: bool,
+
+    /// Count the arithmetic of a run by operator, as far as shapes are known
+    #[arg(long, conflicts_with = "example")]
+    pub flops: bool,
+
+    /// Records of the run that --memory and --flops tell of; several after commas
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1,1024", value_parser = clap::value_parser!(u32).range(1..))]
+    pub batch: Vec<u32>,
+
+    /// Size of a free dimension, such as sequence=128, for --memory and --flops; may be given several
+    /// times
+    #[arg(long, value_name = "NAME=N")]
+    pub dim: Vec<Pair>,
+
+    /// All metadata and documentation in full
+    #[arg(long, conflicts_with = "example")]
+    pub metadata: bool,
+
+    /// Most rows of a table; JSON has all
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub top: u32,
 }
 
 /// A record format.
@@ -753,6 +878,21 @@ impl FromStr for MaxErrors {
                 _ => Err(wrong()),
             },
             None => text.parse().map(MaxErrors::Records).map_err(|_| wrong()),
+        }
+    }
+}
+
+/// A share, from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Share(pub f64);
+
+impl FromStr for Share {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(share) if (0.0..=1.0).contains(&share) => Ok(Share(share)),
+            _ => Err("expected a share from 0 to 1, such as 0.01".to_owned()),
         }
     }
 }

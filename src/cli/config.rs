@@ -149,7 +149,9 @@ impl Flags<'_> {
         };
         let excludes = |one: &Arg, other: &Arg| {
             let excluded = self.command.get_arg_conflicts_with(one);
-            excluded.iter().any(|excluded| excluded.get_id() == other.get_id())
+            excluded
+                .iter()
+                .any(|excluded| excluded.get_id() == other.get_id())
         };
         let mut typed = self.command.get_arguments().filter(|other| is_typed(other));
         is_typed(flag) || typed.any(|other| excludes(flag, other) || excludes(other, flag))

@@ -21,6 +21,7 @@
 //! | `classes` | class names of the whole model, or null |
 //! | `raw_scores` | why an output looks like a raw score, or null |
 //! | `nan_risk` | why missing values are scored wrongly, or null |
+//! | `ops`, `weights`, `ensembles`, `memory`, `flops`, `docs` | with `--ops`, `--weights`, `--ensembles`, `--memory`, `--flops`, `--metadata` only: see the files of `depth` |
 //! | `check` | with `--check` only: `{ok, runtime, source, load_ms, providers, run_ms, batch, outputs, error, hint, warnings}` |
 //!
 //! Of an input or output: `dtype` is the type of the elements, null for types that cannot be fed or
@@ -57,6 +58,7 @@ use crate::model::trees::Evaluated;
 
 use super::Told;
 use super::check::{Checked, Ran, RanOutput};
+use super::depth;
 use super::ports::{self, Fed};
 use super::shown::drives_terminal;
 
@@ -66,6 +68,9 @@ use super::shown::drives_terminal;
 /// As [`ports::declared`].
 pub(super) fn text(told: &Told<'_>) -> Result<String> {
     let mut report = report(told.facts, told.evaluated)?;
+    if let (Some(depth), Some(keys)) = (told.depth, report.as_object_mut()) {
+        depth::json(depth, keys);
+    }
     if let (Some(checked), Some(keys)) = (told.checked, report.as_object_mut()) {
         keys.insert("check".to_owned(), check(checked));
     }

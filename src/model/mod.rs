@@ -4,7 +4,9 @@
 //! file -> onnx (facts, signature) -> trees -> rewrite -> session (runtime) -> run
 //! ```
 
+pub mod anatomy;
 pub mod assigned;
+pub mod compatible;
 pub mod dtype;
 pub mod external;
 pub mod memory;

@@ -17,6 +17,7 @@ use crate::model::signature::{Port, shape_text};
 
 use super::auth::Auth;
 use super::hosted::Hosted;
+use super::registry::table::{Entry, Table};
 
 /// Columns of a line, but for the command, which is never cut.
 const WIDTH: usize = 100;
@@ -48,6 +49,8 @@ pub struct Banner {
 pub struct Told {
     pub name: String,
     pub version: String,
+    /// What is served of it besides.
+    pub others: Vec<String>,
     pub load_ms: f64,
     pub inputs: String,
     pub outputs: String,
@@ -73,7 +76,8 @@ impl Banner {
             .first()
             .map_or("", |hosted| hosted.model.runtime_version());
         let of_model = |hosted: &Arc<Hosted>| {
-            let warnings = hosted.model.warnings().iter();
+            let meddle = hosted.queue.warning();
+            let warnings = hosted.model.warnings().iter().chain(meddle.as_ref());
             let named = warnings.map(|warning| format!("{}: {warning}", hosted.name));
             named.collect::<Vec<_>>()
         };
@@ -95,6 +99,17 @@ impl Banner {
                 .chain(auth.warning(addresses))
                 .collect(),
         }
+    }
+
+    /// Tells of the other versions that a model is served in.
+    #[must_use]
+    pub fn beside(mut self, table: &Table) -> Banner {
+        for told in &mut self.models {
+            let ready = table.entry(&told.name).into_iter().flat_map(Entry::ready);
+            let others = ready.filter(|hosted| hosted.version != told.version);
+            told.others = others.map(|hosted| hosted.version.clone()).collect();
+        }
+        self
     }
 
     /// Its text, with a line's end after each line.
@@ -220,6 +235,7 @@ impl Told {
         Told {
             name: hosted.name.clone(),
             version: hosted.version.clone(),
+            others: Vec::new(),
             load_ms: hosted.load.as_secs_f64() * 1000.0,
             inputs: inputs(hosted),
             outputs: outputs(hosted),
@@ -241,6 +257,9 @@ impl Told {
             "Model",
             &format!("{name}, version {version}, loaded in {load}"),
         );
+        if !self.others.is_empty() {
+            labelled(out, "", &format!("also served: {}", self.others.join(", ")));
+        }
         labelled(out, "", &format!("in   {}", self.inputs));
         labelled(out, "", &format!("out  {}", self.outputs));
         if !self.trees.is_empty() {

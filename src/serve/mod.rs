@@ -10,10 +10,13 @@ pub mod app;
 pub mod auth;
 pub mod b64;
 pub mod banner;
+pub mod batching;
+pub mod bound;
 pub mod call;
 pub mod cloud;
 pub mod cors;
 pub mod counters;
+pub mod drift;
 pub mod fixed;
 pub mod hosted;
 pub mod http;
@@ -32,10 +35,12 @@ pub mod outputs;
 pub mod page;
 pub mod problem;
 pub mod query;
+pub mod record;
 pub mod records;
 pub mod registry;
 pub mod reload;
 pub mod routes;
+pub mod shadow;
 pub mod tensors;
 pub mod tfs;
 
@@ -56,7 +61,7 @@ use registry::keeper::Keeper;
 use registry::watch::{Look, Watch};
 use reload::Reload;
 
-/// At the end the log has so long to be written.
+/// At the end the log has so long to be written, and so has what is recorded.
 const FLUSH: Duration = Duration::from_secs(1);
 
 /// Runs `mlserve serve` until a signal ends it. `typed_again` says what the flags are when SIGHUP has
@@ -72,12 +77,14 @@ pub fn run(
     // Before the models: an address that is taken is found at once, and who connects early waits.
     let listeners = listen(&options)?;
     let threads = options.wishes.hosting.threads;
+    let recorder = options.wishes.hosting.recorder.clone();
     let (keeper, _) = Keeper::start(options.wishes)?;
     let registry = Arc::clone(keeper.registry());
     let app = App::new(registry, options.nan, options.limits.handler);
     let mut app = app.operated(options.operation);
     app.cloud = options.cloud;
     app.keeper = Some(Arc::new(keeper));
+    app.recorder = recorder;
     let app = Arc::new(app);
     let stop = Stop::default();
     let stopping = Arc::clone(&app);
@@ -85,8 +92,9 @@ pub fn run(
     stop::on_signals(&stop, move || stopping.stop(), move || reload.now()).map_err(cannot_start)?;
     if !options.quiet {
         let addresses: Vec<String> = listeners.iter().map(Listener::address).collect();
-        let banner = Banner::new(&app.registry.models(), &addresses, threads, app.auth());
-        tell(&banner.text());
+        let models = app.registry.defaults();
+        let banner = Banner::new(&models, &addresses, threads, app.auth());
+        tell(&banner.beside(&app.registry.table()).text());
     }
     let watch = options.watch.map(|interval| watch(interval, &app));
     let watch = watch.transpose()?;
@@ -94,6 +102,9 @@ pub fn run(
     let served = http::serve(listeners, options.limits, Arc::clone(&app), gauges, &stop);
     drop(watch);
     app.log.flush(FLUSH);
+    if let Some(recorder) = &app.recorder {
+        recorder.flush(FLUSH);
+    }
     match served.map_err(cannot_start)? {
         Ended::All => {}
         Ended::Some(open) => {

@@ -1,23 +1,27 @@
 //! From what was typed, and from the environments that containers are run in, to what it means.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::batch::columns::Wanted;
 use crate::batch::plan::{Keep, Rules};
 use crate::batch::write::NonFinite;
-use crate::cli::{LimitArgs, LogName, NanName, ServeArgs};
+use crate::cli::{LimitArgs, LogName, NanName, SeenArgs, ServeArgs};
 use crate::error::{Error, Result};
 use crate::flags;
 use crate::model::memory::Limit;
 
 use super::admin::Change;
 use super::auth::Auth;
+use super::batching::{self, pool::Pool};
 use super::cloud::{Paths, is_container};
 use super::cors::Cors;
+use super::drift::Baselines;
 use super::hosted::Hosting;
 use super::http::Limits;
 use super::log::{Form, Log};
+use super::record::{Recorder, Settings};
 use super::registry::keeper::Wishes;
 use super::registry::settings::{self, Shares, Typed};
 use super::registry::source::Source;
@@ -56,6 +60,8 @@ const PORT: u16 = 8080;
 /// the container. SageMaker's has no variable that says so, but its models are where it mounts them.
 const LOOPBACK: &str = "127.0.0.1";
 const ALL: &str = "0.0.0.0";
+/// The longest that a run waits for others while it could run.
+const MOST_DELAY: Duration = Duration::from_secs(10);
 /// Variables that name the port.
 const PORT_VARIABLES: [&str; 3] = ["PORT", "AIP_HTTP_PORT", "SAGEMAKER_BIND_TO_PORT"];
 
@@ -67,7 +73,7 @@ impl Options {
     pub fn new(args: &ServeArgs) -> Result<Options> {
         let environment = |name: &str| std::env::var(name).ok();
         Ok(Options {
-            wishes: wishes(args)?,
+            wishes: wishes(args, hosting(args)?)?,
             listen: match args.address.listen.as_slice() {
                 [] => vec![address(
                     match &args.address.host {
@@ -99,6 +105,7 @@ fn limits(args: &LimitArgs) -> Limits {
         fields: args.max_fields.into(),
         target_bytes: args.max_url.0,
         body_bytes: args.max_body.0,
+        reply_bytes: args.max_reply.0,
         compress_from: args.compress_from.0,
         connections: args.max_connections as usize,
         requests: args.max_requests as usize,
@@ -109,6 +116,38 @@ fn limits(args: &LimitArgs) -> Limits {
         handler: (args.timeout_s > 0).then_some(seconds(args.timeout_s)),
         grace: seconds(args.grace_s),
     }
+}
+
+fn queueing(args: &ServeArgs) -> Result<batching::queue::Limits> {
+    let typed = &args.batching;
+    let delay = Duration::try_from_secs_f64(typed.batch_delay_ms / 1000.0);
+    let delay = delay.ok().filter(|delay| *delay <= MOST_DELAY);
+    Ok(batching::queue::Limits {
+        max_batch: typed.max_batch.unwrap_or(args.limits.batch_size) as usize,
+        max_queue: typed.max_queue as usize,
+        delay: delay.ok_or_else(|| {
+            Error::usage(format!(
+                "--batch-delay-ms {}: expected a number from 0 to {}",
+                typed.batch_delay_ms,
+                MOST_DELAY.as_millis()
+            ))
+        })?,
+    })
+}
+
+fn recorder(args: &SeenArgs) -> Result<Option<Arc<Recorder>>> {
+    let Some(path) = &args.record else {
+        return Ok(None);
+    };
+    let redact = flags::optional("--redact", args.redact.as_ref())?;
+    let recorder = Recorder::open(&Settings {
+        path: path.clone(),
+        sample: args.record_sample.0,
+        most_bytes: args.record_max.0 as u64,
+        keep: args.record_keep.into(),
+        redact: redact.unwrap_or_default(),
+    })?;
+    Ok(Some(Arc::new(recorder)))
 }
 
 fn operation(args: &ServeArgs) -> Result<Operation> {
@@ -187,29 +226,43 @@ fn sources(typed: &[PathBuf]) -> Result<Vec<Source>> {
 }
 
 /// What is to be served, and what is set for it.
-fn wishes(args: &ServeArgs) -> Result<Wishes> {
+///
+/// # Errors
+/// [`Error::Usage`] for flags that make no sense.
+pub fn wishes(args: &ServeArgs, hosting: Hosting) -> Result<Wishes> {
     let typed = &args.registry;
     Ok(Wishes {
         sources: sources(&args.models)?,
-        hosting: Hosting {
-            runtime: flags::runtime_choice(&args.runtime, args.hardware.intra_op)?,
-            threads: flags::serve_threads(args),
-            memory: args
-                .hardware
-                .mem_limit
-                .map(|size| Limit::new(size.0 as u64)),
-            trees: flags::trees_choice(&args.runtime),
-            rules: rules(args)?,
-            wanted: wanted(args)?,
-            strict: args.fields.strict,
-            batch_size: args.limits.batch_size as usize,
-        },
+        hosting,
         refuse_breaks: typed.refuse_breaks,
         policies: set("--versions", &typed.versions, Policy::read)?,
         labels: set("--label", &typed.label, settings::labels)?,
         defaults: set("--default", &typed.default, settings::target)?,
         shares: set("--route", &typed.route, Shares::read)?,
         shadows: set("--shadow", &typed.shadow, settings::target)?,
+    })
+}
+
+/// How models are loaded and run.
+fn hosting(args: &ServeArgs) -> Result<Hosting> {
+    let threads = flags::serve_threads(args);
+    Ok(Hosting {
+        runtime: flags::runtime_choice(&args.runtime, args.hardware.intra_op)?,
+        threads,
+        memory: args
+            .hardware
+            .mem_limit
+            .map(|size| Limit::new(size.0 as u64)),
+        trees: flags::trees_choice(&args.runtime),
+        rules: rules(args)?,
+        wanted: wanted(args)?,
+        strict: args.fields.strict,
+        batch_size: args.limits.batch_size as usize,
+        reply_bytes: args.limits.max_reply.0,
+        pool: Arc::new(Pool::new(threads)),
+        queueing: queueing(args)?,
+        recorder: recorder(&args.seen)?,
+        baselines: Baselines::new(&args.seen.baseline, args.seen.drift_window.into())?,
     })
 }
 

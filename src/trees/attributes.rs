@@ -97,7 +97,7 @@ pub struct Joint {
 }
 
 /// What a node asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Mode {
     Leaf,
     AtMost,

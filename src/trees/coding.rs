@@ -5,12 +5,14 @@
 //! column, and a value's code there is how many of the `m` are below it. So `x <= threshold[j]` is
 //! `code <= j`, exactly, for every float there is. NaN is below nothing: its code is 0, and it answers
 //! yes everywhere; branches that send NaN to no have a second column, where NaN is 255. A question for
-//! membership is a column of its own: 0 for yes, 1 for no.
+//! membership is a column of its own: 0 for yes, 1 for no; it is answered from the columns of the feature's
+//! places ([`categories`](super::categories)), which have their bytes as they are.
 //!
 //! Codes are stored as `code - 128` in an `i8`, since SSE2 and AVX2 compare signed bytes only.
 
 use std::collections::BTreeMap;
 
+use super::categories::{Answers, Values};
 use super::forest::{Branch, Real, Test};
 use super::read::Refusal;
 
@@ -107,13 +109,12 @@ impl<T: Real> Buckets<T> {
 }
 
 /// The questions for membership that are asked of one feature.
-///
-/// A value's place among all values that are asked for is found once; what each question answers to it is
-/// then in a table.
 pub(super) struct Category<T> {
     pub(super) feature: u32,
-    /// All values of its sets, sorted.
-    pub(super) values: Vec<T>,
+    pub(super) values: Values<T>,
+    /// The columns of places: their low bytes, and their high ones where there are more than 256.
+    pub(super) low: u16,
+    pub(super) high: Option<u16>,
     pub(super) members: Vec<Member>,
 }
 
@@ -123,28 +124,11 @@ pub(super) struct Member {
     set: u32,
     missing: bool,
     pub(super) column: u16,
-    /// The code for each place among the category's values; then for other values; then for NaN.
-    pub(super) codes: Vec<i8>,
-    /// The only place that is answered with yes, where there is one.
-    pub(super) only: Option<u16>,
+    pub(super) answers: Answers,
 }
 
-impl<T: Real> Category<T> {
-    /// The place of a value in [`Member::codes`].
-    pub(super) fn place(&self, value: T) -> u16 {
-        let at = self.values.partition_point(|other| *other < value);
-        let at = match self.values.get(at) {
-            Some(other) if *other == value => at,
-            _ if value.is_nan() => self.values.len() + 1,
-            _ => self.values.len(),
-        };
-        at as u16
-    }
-}
-
-/// Values of one feature that sets may ask for, and bytes that the tables of all members may take.
-const MOST_VALUES: usize = 60_000;
-const MOST_TABLES: usize = 32 << 20;
+/// Pages that the tables of all members may take.
+const MOST_PAGES: usize = 1 << 20;
 
 /// A column, and the code of a branch in it: values of a higher code answer no.
 pub(super) type Code = (u16, i8);
@@ -200,7 +184,11 @@ impl<T: Real> Coder<T> {
             coder.categorize(sets, of_feature)?;
         }
         let members = coder.coding.categories.iter().flat_map(|c| &c.members);
-        match members.map(|member| member.codes.len()).sum::<usize>() > MOST_TABLES {
+        match members
+            .map(|member| member.answers.pages.len())
+            .sum::<usize>()
+            > MOST_PAGES
+        {
             true => Err(Refusal::new("it asks for too many sets of too many values")),
             false => Ok(coder),
         }
@@ -220,38 +208,24 @@ impl<T: Real> Coder<T> {
                 .map(Vec::as_slice)
                 .unwrap_or_default()
         };
-        let mut values: Vec<T> = questions.iter().flat_map(|q| set(q.1)).copied().collect();
-        sort(&mut values);
-        if values.len() > MOST_VALUES || values.len() * questions.len() > MOST_TABLES {
-            return Err(Refusal::new("it asks for too many sets of too many values"));
-        }
+        let values = questions.iter().flat_map(|q| set(q.1)).copied();
+        let values = Values::of(values.collect())?;
+        let low = self.column()?;
+        let high = (values.places() > 256).then(|| self.column()).transpose()?;
         let mut members = Vec::with_capacity(questions.len());
         for (_, number, missing) in questions {
-            let mut codes = vec![biased(1); values.len() + 2];
-            for value in set(*number) {
-                let at = values.partition_point(|other| other < value);
-                if let Some(code) = codes.get_mut(at) {
-                    *code = biased(0);
-                }
-            }
-            if let Some(nan) = codes.last_mut() {
-                *nan = biased(u8::from(!missing));
-            }
-            let mut yes = (0_u16..)
-                .zip(&codes)
-                .filter(|(_, code)| **code == biased(0));
-            let only = yes.next().filter(|_| yes.next().is_none());
             members.push(Member {
-                only: only.map(|(place, _)| place),
                 set: *number,
                 missing: *missing,
                 column: self.column()?,
-                codes,
+                answers: Answers::of(values.yes(set(*number), *missing)),
             });
         }
         self.coding.categories.push(Category {
             feature: *feature,
             values,
+            low,
+            high,
             members,
         });
         Ok(())

@@ -7,6 +7,9 @@
 use std::fmt;
 use std::ops::{Add, Div, Mul, Neg, Range};
 
+/// The bits of a NaN that carry a number ([`Real::nan_with`]).
+pub const NAN_NUMBER: u32 = (1 << 22) - 1;
+
 /// A number of the precision that an ensemble is computed in: `f32` or `f64`.
 pub trait Real:
     Copy
@@ -47,10 +50,16 @@ pub trait Real:
 
     /// The bits, in the low end.
     fn bits(self) -> u64;
+
+    /// The number of these bits: zero, or a very small one.
+    fn of_bits(bits: u32) -> Self;
+
+    /// A NaN that carries a number, of [`NAN_NUMBER`]'s bits. [`Real::NAN`] carries 0.
+    fn nan_with(number: u32) -> Self;
 }
 
 macro_rules! real {
-    ($type:ty) => {
+    ($type:ty, $bits:ty) => {
         impl Real for $type {
             const INFINITY: Self = Self::INFINITY;
             const NAN: Self = Self::NAN;
@@ -92,15 +101,25 @@ macro_rules! real {
                 self.next_down()
             }
 
+            #[inline(always)]
             fn bits(self) -> u64 {
                 self.to_bits().into()
+            }
+
+            #[inline(always)]
+            fn of_bits(bits: u32) -> Self {
+                <$type>::from_bits(bits.into())
+            }
+
+            fn nan_with(number: u32) -> Self {
+                <$type>::from_bits(Self::NAN.to_bits() | <$bits>::from(number & NAN_NUMBER))
             }
         }
     };
 }
 
-real!(f32);
-real!(f64);
+real!(f32, u32);
+real!(f64, u64);
 
 /// The trees of one ensemble.
 #[derive(Debug, Clone, PartialEq)]

@@ -13,9 +13,11 @@ pub mod engine;
 pub mod forest;
 pub mod kernel;
 pub mod outcome;
+pub mod outline;
 pub mod plain;
 pub mod read;
 
+mod categories;
 mod coding;
 mod program;
 mod top;

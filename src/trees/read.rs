@@ -10,6 +10,7 @@
 //! recurses, and memory and time are linear in the lists.
 
 mod chains;
+mod classes;
 mod ending;
 mod grow;
 mod joint;

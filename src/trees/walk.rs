@@ -4,18 +4,28 @@
 //! A step has no jump in it: `at += skip + (value <= threshold)`, the branch for no standing before the
 //! one for yes. A leaf skips nothing and compares with NaN, so a walk may go on at a leaf; several records
 //! (or several trees) walk at once and hide each other's waits for memory.
+//!
+//! A question for membership has a NaN for its threshold, so that nothing is at most that, and the NaN
+//! carries the number of a table that has the answers ([`places`]).
+
+pub(super) mod places;
 
 use super::forest::{Branch, Forest, Node, Real, Test};
+use super::read::Refusal;
+use places::Places;
 
 /// The bit of [`WalkNode::feature`] that sends NaN to yes.
 pub(super) const MISSING: u16 = 1 << 15;
+
+const FAR: &str = "it has a tree of more than 256 leaves, and asks for a feature beyond 32,767";
 
 /// A branch or a leaf.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub(super) struct WalkNode<T> {
-    /// NaN for a leaf.
+    /// NaN for a leaf and for a question for membership.
     pub(super) threshold: T,
+    /// The column of the value, or of its place where that is asked for.
     pub(super) feature: u16,
     /// How far on the branch for no stands; 0 for a leaf.
     pub(super) skip: u16,
@@ -34,19 +44,22 @@ pub(super) struct Walk<T> {
     /// For each node that is a leaf, the number of the leaf in the forest.
     pub(super) leaves: Vec<u32>,
     pub(super) trees: Vec<WalkTree>,
-    /// Whether any branch sends NaN to yes.
+    /// Whether any branch that compares sends NaN to yes.
     pub(super) missing: bool,
+    /// Where any branch asks for membership: records then walk with their places.
+    pub(super) places: Option<Places<T>>,
 }
 
 impl<T: Real> Walk<T> {
     /// # Errors
-    /// Why the nodes are too small for the forest, in words that fit a refusal.
-    pub(super) fn of(forest: &Forest<T>) -> Result<Walk<T>, &'static str> {
+    /// [`Refusal`] where the nodes are too small for the forest.
+    pub(super) fn of(forest: &Forest<T>) -> Result<Walk<T>, Refusal> {
         let mut walk = Walk {
             nodes: Vec::new(),
             leaves: Vec::new(),
             trees: Vec::new(),
             missing: false,
+            places: Places::of(forest)?,
         };
         let mut leaf = 0;
         for tree in forest.trees() {
@@ -58,8 +71,8 @@ impl<T: Real> Walk<T> {
                 let at = root + place;
                 match (node, walk.nodes.get_mut(at), walk.leaves.get_mut(at)) {
                     (Node::Branch(branch), Some(node), _) => {
-                        *node = WalkNode::branch(branch, place)?;
-                        walk.missing |= branch.missing;
+                        *node = WalkNode::branch(branch, place, walk.places.as_ref())?;
+                        walk.missing |= node.feature & MISSING != 0;
                     }
                     (Node::Leaf(_), _, Some(number)) => {
                         *number = leaf;
@@ -73,8 +86,18 @@ impl<T: Real> Walk<T> {
         // Nodes are numbered by a u32.
         match u32::try_from(walk.nodes.len()) {
             Ok(_) => Ok(walk),
-            Err(_) => Err("it has more than 4,294,967,295 nodes"),
+            Err(_) => Err(Refusal::new("it has more than 4,294,967,295 nodes")),
         }
+    }
+}
+
+impl<T> Walk<T> {
+    /// The tables of all questions for membership; empty where there are none.
+    pub(super) fn words(&self) -> &[u32] {
+        let places = self.places.as_ref();
+        places
+            .map(|places| places.words.as_slice())
+            .unwrap_or_default()
     }
 }
 
@@ -96,19 +119,29 @@ impl<T: Real> WalkNode<T> {
     };
 
     /// The branch that stands at `place` in its tree.
-    fn branch(branch: &Branch<T>, place: usize) -> Result<WalkNode<T>, &'static str> {
-        let Test::AtMost(threshold) = branch.test else {
-            return Err("it has a tree of more than 256 leaves, and asks for membership in a set");
+    fn branch(
+        branch: &Branch<T>,
+        place: usize,
+        places: Option<&Places<T>>,
+    ) -> Result<WalkNode<T>, Refusal> {
+        let (threshold, feature, missing) = match branch.test {
+            Test::AtMost(threshold) => (threshold, branch.feature as usize, branch.missing),
+            Test::In(set) => {
+                let question =
+                    |places: &Places<T>| places.question(branch.feature, set, branch.missing);
+                let (table, column) = places
+                    .and_then(question)
+                    .ok_or(Refusal::new("a set of values is not there"))?;
+                (T::nan_with(table), column, false)
+            }
         };
-        let feature = u16::try_from(branch.feature).ok();
+        let feature = u16::try_from(feature).ok();
         let feature = feature.filter(|feature| feature & MISSING == 0);
         Ok(WalkNode {
             threshold,
-            feature: feature.ok_or(
-                "it has a tree of more than 256 leaves, and asks for a feature beyond 32,767",
-            )? | if branch.missing { MISSING } else { 0 },
+            feature: feature.ok_or(Refusal::new(FAR))? | if missing { MISSING } else { 0 },
             skip: u16::try_from((branch.yes as usize).saturating_sub(place))
-                .map_err(|_| "a tree is wider than 65,535 nodes")?,
+                .map_err(|_| Refusal::new("a tree is wider than 65,535 nodes"))?,
         })
     }
 }

@@ -155,7 +155,7 @@ fn tell<S: Service>(socket: &Socket, service: &S, message: &str) {
     let mut sent = [0; 4096];
     let _ = { socket }.read(&mut sent);
     // Whoever accepts must not end by a fault of the service's.
-    let refused = catch_unwind(AssertUnwindSafe(|| reply::refusal(service, &refusal)));
+    let refused = catch_unwind(AssertUnwindSafe(|| reply::refusal(service, &refusal, None)));
     let _ = { socket }.write(&refused.unwrap_or_default());
     socket.shutdown(Shutdown::Write);
 }

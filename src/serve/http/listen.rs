@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 #[cfg(unix)]
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 
@@ -213,13 +214,32 @@ impl Socket {
         }
     }
 
-    /// Makes calls return at once. Only for a connection that is about to be closed.
+    /// Makes calls return at once: for a connection that is about to be closed, and one whose stream
+    /// waits for both directions.
     pub(super) fn no_waiting(&self) {
+        self.set_waiting(false);
+    }
+
+    /// Whether calls wait from now on.
+    pub(super) fn set_waiting(&self, waits: bool) {
         let _ = match self {
-            Socket::Tcp(socket) => socket.set_nonblocking(true),
+            Socket::Tcp(socket) => socket.set_nonblocking(!waits),
             #[cfg(unix)]
-            Socket::Unix(socket) => socket.set_nonblocking(true),
+            Socket::Unix(socket) => socket.set_nonblocking(!waits),
         };
+    }
+
+    /// Waits until something can be written, if that is wanted, or read, if that is, but not longer
+    /// than `most`; whoever waits so where the system cannot waits a moment.
+    pub(super) fn wait(&self, writes: bool, reads: bool, most: Option<Duration>) {
+        #[cfg(unix)]
+        super::system::wait_for(self.as_fd(), (writes, reads), most);
+        #[cfg(not(unix))]
+        {
+            let _ = (writes, reads);
+            let moment = Duration::from_millis(10);
+            std::thread::sleep(most.unwrap_or(moment).min(moment));
+        }
     }
 }
 

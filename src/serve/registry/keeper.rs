@@ -130,6 +130,8 @@ impl Keeper {
             return Err(Error::usage("no model is there to be served")
                 .hint("a folder has models as iris.onnx, iris/model.onnx or iris/1/model.onnx"));
         }
+        let names: Vec<&str> = scan.found.iter().map(|found| found.name.as_str()).collect();
+        kept.wishes.hosting.baselines.check(&names)?;
         let mut change = Change::new(&keeper.registry, &mut kept);
         change.apply(&scan, Extent::Changed);
         let events = change.finish();
@@ -144,6 +146,11 @@ impl Keeper {
     /// What requests look up.
     pub fn registry(&self) -> &Arc<Registry> {
         &self.registry
+    }
+
+    /// How models are loaded and run, which is as it was from the start.
+    pub fn hosting(&self) -> Hosting {
+        self.locked().wishes.hosting.clone()
     }
 
     /// What lies there now.
@@ -176,6 +183,10 @@ impl Keeper {
         let scan = wishes.scan()?;
         if let Some(fault) = scan.faults.first() {
             return Err(Error::usage(fault.clone()));
+        }
+        let gone = scan.found.iter().find(|found| found.stamp.is_empty());
+        if let Some(Ok(file)) = gone.map(|found| &found.file) {
+            return Err(Error::usage("there is no such file").at(file.display()));
         }
         // What would be set is tried on the versions that there will be.
         let mut planned: Vec<Entry> = Vec::new();

@@ -169,6 +169,11 @@ impl Stamp {
         Stamp(stamps.collect())
     }
 
+    /// Whether no file is there.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Bytes of all files.
     pub fn bytes(&self) -> u64 {
         let sizes = self.0.iter().map(|(_, bytes, ..)| *bytes);

@@ -7,6 +7,7 @@
 
 use std::arch::x86_64::*;
 
+use super::super::categories::Table;
 use super::super::coding::Ranked;
 use super::super::program::{Op, Run};
 use super::block::execute;
@@ -14,6 +15,9 @@ use super::instructions::Instructions;
 
 /// Processors since about 2013.
 pub(super) struct Avx2;
+
+/// The bits of a byte, the lowest in the lowest byte.
+const BITS: i64 = i64::from_le_bytes([1, 2, 4, 8, 16, 32, 64, 128]);
 
 impl Instructions for Avx2 {
     const WIDTH: usize = 32;
@@ -39,6 +43,28 @@ impl Instructions for Avx2 {
     #[inline(always)]
     unsafe fn above(codes: Self::Bytes, than: Self::Bytes) -> Self::Mask {
         unsafe { _mm256_cmpgt_epi8(codes, than) }
+    }
+    #[inline(always)]
+    unsafe fn same(a: Self::Bytes, b: Self::Bytes) -> Self::Mask {
+        unsafe { _mm256_cmpeq_epi8(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn has(table: &Table, places: Self::Bytes) -> Self::Mask {
+        unsafe {
+            let half = |from: usize| {
+                _mm256_broadcastsi128_si256(_mm_loadu_si128(table.as_ptr().add(from).cast()))
+            };
+            // The byte of a place is its upper five bits, of which the highest chooses the half.
+            let at = _mm256_and_si256(_mm256_srli_epi16::<3>(places), _mm256_set1_epi8(15));
+            let (low, high) = (
+                _mm256_shuffle_epi8(half(0), at),
+                _mm256_shuffle_epi8(half(16), at),
+            );
+            let byte = _mm256_blendv_epi8(low, high, places);
+            let bits = _mm256_set1_epi64x(BITS);
+            let bit = _mm256_shuffle_epi8(bits, _mm256_and_si256(places, _mm256_set1_epi8(7)));
+            _mm256_cmpeq_epi8(_mm256_and_si256(byte, bit), bit)
+        }
     }
     #[inline(always)]
     unsafe fn keep(mask: Self::Mask, bytes: Self::Bytes) -> Self::Bytes {

@@ -7,6 +7,7 @@
 
 use std::arch::x86_64::*;
 
+use super::super::categories::Table;
 use super::super::coding::Ranked;
 use super::super::program::{Op, Run};
 use super::block::execute;
@@ -14,6 +15,9 @@ use super::instructions::Instructions;
 
 /// Server processors since about 2017, and recent others.
 pub(super) struct Avx512;
+
+/// The bits of a byte, the lowest in the lowest byte.
+const BITS: i64 = i64::from_le_bytes([1, 2, 4, 8, 16, 32, 64, 128]);
 
 impl Instructions for Avx512 {
     const WIDTH: usize = 64;
@@ -39,6 +43,28 @@ impl Instructions for Avx512 {
     #[inline(always)]
     unsafe fn above(codes: Self::Bytes, than: Self::Bytes) -> Self::Mask {
         unsafe { _mm512_cmpgt_epi8_mask(codes, than) }
+    }
+    #[inline(always)]
+    unsafe fn same(a: Self::Bytes, b: Self::Bytes) -> Self::Mask {
+        unsafe { _mm512_cmpeq_epi8_mask(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn has(table: &Table, places: Self::Bytes) -> Self::Mask {
+        unsafe {
+            let half = |from: usize| {
+                _mm512_broadcast_i32x4(_mm_loadu_si128(table.as_ptr().add(from).cast()))
+            };
+            // The byte of a place is its upper five bits, of which the highest chooses the half.
+            let at = _mm512_and_si512(_mm512_srli_epi16::<3>(places), _mm512_set1_epi8(15));
+            let (low, high) = (
+                _mm512_shuffle_epi8(half(0), at),
+                _mm512_shuffle_epi8(half(16), at),
+            );
+            let byte = _mm512_mask_blend_epi8(_mm512_movepi8_mask(places), low, high);
+            let bits = _mm512_set1_epi64(BITS);
+            let bit = _mm512_shuffle_epi8(bits, _mm512_and_si512(places, _mm512_set1_epi8(7)));
+            _mm512_test_epi8_mask(byte, bit)
+        }
     }
     #[inline(always)]
     unsafe fn keep(mask: Self::Mask, bytes: Self::Bytes) -> Self::Bytes {

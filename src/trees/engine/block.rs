@@ -3,6 +3,7 @@
 //! Everything here is generic over the instruction set and inlined into one function for each; all
 //! numbers were checked when the forest was compiled.
 
+use super::super::categories::Answers;
 use super::super::coding::biased;
 use super::super::forest::Real;
 use super::super::program::{Exits, Kind, Op, Run};
@@ -25,17 +26,21 @@ pub(super) unsafe fn blocks<T: Element, I: Instructions, const LANES: usize>(
 ) {
     let count = records.count();
     let blocks = count.div_ceil(LANES);
-    let block = |number: usize| records.part(number * LANES, (number * LANES + LANES).min(count));
     let code_bytes = compiled.coding.columns * LANES;
     let width = compiled.width() * LANES;
     let codes: *mut u8 = scratch.codes.as_mut_ptr().cast();
     let slots: *mut u8 = scratch.slots.as_mut_ptr().cast();
     let sums = scratch.sums.as_mut_ptr();
+    let walking = compiled.walking(records, &scratch.placed);
     // SAFETY: all offsets are within what `Compiled::part` made room for; numbers of columns, slots and
     // tables are sound (`Compiled::is_sound`).
     unsafe {
         for number in 0..blocks {
-            transpose::<T, LANES>(&compiled.quads, block(number), &mut scratch.columns);
+            transpose::<T, LANES>(
+                &compiled.quads,
+                records.block(number, LANES),
+                &mut scratch.columns,
+            );
             let codes = codes.add(number * code_bytes);
             code::<T, I, LANES>(compiled, &scratch.columns, codes);
         }
@@ -51,7 +56,8 @@ pub(super) unsafe fn blocks<T: Element, I: Instructions, const LANES: usize>(
                     let gain = &compiled.trees[tree];
                     if gain.entries.is_some() {
                         let leaves = &mut scratch.leaves;
-                        below::<T, I, LANES>(compiled, tree, block(number), exits, leaves, sums);
+                        let block = walking.block(number, LANES);
+                        below::<T, I, LANES>(compiled, tree, block, exits, leaves, sums);
                     } else {
                         add::<T, I, LANES>(compiled, gain, exits, sums);
                     }
@@ -140,25 +146,72 @@ unsafe fn code<T: Element, I: Instructions, const LANES: usize>(
     }
     for (category, place) in compiled.coding.categories.iter().zip(places) {
         let values = &columns[place * LANES..][..LANES];
-        let mut at = [0_u16; LANES];
-        for (at, value) in at.iter_mut().zip(values) {
-            *at = category.place(*value);
-        }
+        let column = |number: u16| {
+            // SAFETY: there is room for LANES bytes of every column.
+            unsafe { codes.add(usize::from(number) * LANES) }
+        };
+        let (low, high) = (column(category.low), category.high.map(column));
+        // SAFETY: as above; nothing else is a reference to these columns.
+        let (lows, highs) = unsafe {
+            let bytes = |at: *mut u8| std::slice::from_raw_parts_mut(at, LANES);
+            (bytes(low), high.map(bytes))
+        };
+        category.values.put(values, lows, highs);
+        let places = (low.cast_const(), high.map(|high| high.cast_const()));
         for member in &category.members {
-            let to = to(Some(member.column));
-            if let Some(only) = member.only {
-                // What LightGBM's converter writes: the compiler makes vectors of this.
-                for (lane, at) in at.iter().enumerate() {
-                    // SAFETY: there is room for LANES codes.
-                    unsafe { *to.add(lane) = biased(u8::from(*at != only)) };
-                }
-                continue;
-            }
-            for (lane, at) in at.iter().enumerate() {
-                // SAFETY: a table has an entry for every place; there is room for LANES codes.
-                unsafe { *to.add(lane) = *member.codes.get_unchecked(usize::from(*at)) };
-            }
+            let answers = &member.answers;
+            // SAFETY: as above.
+            unsafe { ask::<I, LANES>(answers, places, column(member.column)) };
         }
+    }
+}
+
+/// Writes what a question for membership answers to places, as codes: 0 for yes, 1 for no.
+///
+/// # Safety
+/// The columns have LANES bytes, which WIDTH divides.
+#[inline(always)]
+unsafe fn ask<I: Instructions, const LANES: usize>(
+    answers: &Answers,
+    (low, high): (*const u8, Option<*const u8>),
+    codes: *mut u8,
+) {
+    let (yes, no) = (biased(0).cast_unsigned(), biased(1).cast_unsigned());
+    // SAFETY: as the caller promises.
+    unsafe {
+        let (no, less) = (I::splat(no), I::splat(yes.wrapping_sub(no)));
+        for at in (0..LANES).step_by(I::WIDTH) {
+            let places = I::load(low.add(at));
+            let mut found = no;
+            if let Some((page, place)) = &answers.only {
+                let hits = I::keep(I::same(places, I::splat(*place)), less);
+                found = I::add(found, of_page::<I>(hits, high, *page, at));
+            } else {
+                for (page, table) in &answers.pages {
+                    let hits = I::keep(I::has(table, places), less);
+                    found = I::add(found, of_page::<I>(hits, high, *page, at));
+                }
+            }
+            I::store(found, codes.add(at));
+        }
+    }
+}
+
+/// `hits` where the high bytes of the places, if they have any, are those of the page; else 0.
+///
+/// # Safety
+/// There are WIDTH high bytes from `at` on.
+#[inline(always)]
+unsafe fn of_page<I: Instructions>(
+    hits: I::Bytes,
+    high: Option<*const u8>,
+    page: u8,
+    at: usize,
+) -> I::Bytes {
+    match high {
+        // SAFETY: as the caller promises.
+        Some(high) => unsafe { I::keep(I::same(I::load(high.add(at)), I::splat(page)), hits) },
+        None => hits,
     }
 }
 
@@ -327,7 +380,7 @@ unsafe fn add_row<T: Real>(row: *const T, pitch: usize, sums: *mut T) {
 /// Walks a cut tree from its exits down, and adds what the leaves give.
 ///
 /// # Safety
-/// As [`blocks`].
+/// As [`blocks`]; the records have their places, if the walk asks for them.
 #[inline(always)]
 unsafe fn below<T: Element, I: Instructions, const LANES: usize>(
     compiled: &Compiled<T>,
@@ -349,6 +402,7 @@ unsafe fn below<T: Element, I: Instructions, const LANES: usize>(
         columns: records.columns,
         records: count,
         missing: walk.missing,
+        words: walk.words(),
     };
     // SAFETY: entries are nodes of the tree; there are exits for LANES records, and sums for each target.
     unsafe {

@@ -1,5 +1,6 @@
 //! What the engine asks of a processor: one trait, implemented for each instruction set.
 
+use super::super::categories::Table;
 use super::super::coding::Ranked;
 use super::super::program::{Op, Run};
 
@@ -23,6 +24,10 @@ pub(in crate::trees) trait Instructions {
     unsafe fn add(a: Self::Bytes, b: Self::Bytes) -> Self::Bytes;
     /// Which codes are above `than`, as signed bytes.
     unsafe fn above(codes: Self::Bytes, than: Self::Bytes) -> Self::Mask;
+    /// Which bytes are the same.
+    unsafe fn same(a: Self::Bytes, b: Self::Bytes) -> Self::Mask;
+    /// Which places have their bit in the table.
+    unsafe fn has(table: &Table, places: Self::Bytes) -> Self::Mask;
     /// `bytes` where the mask holds, else 0.
     unsafe fn keep(mask: Self::Mask, bytes: Self::Bytes) -> Self::Bytes;
     /// `no` where the mask holds, else `yes`. There, `no` must be at least `yes`, as unsigned bytes.

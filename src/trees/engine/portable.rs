@@ -1,6 +1,7 @@
 //! Plain loops over 16 bytes, which the compiler turns into the vector instructions of the target: NEON
 //! on AArch64. Also what Miri runs.
 
+use super::super::categories::Table;
 use super::super::coding::Ranked;
 use super::super::program::{Op, Run};
 use super::block::execute;
@@ -47,6 +48,17 @@ impl Instructions for Portable {
             } else {
                 0
             }
+        })
+    }
+    #[inline(always)]
+    unsafe fn same(a: Bytes, b: Bytes) -> Bytes {
+        both(a, b, |a, b| if a == b { 0xff } else { 0 })
+    }
+    #[inline(always)]
+    unsafe fn has(table: &Table, places: Bytes) -> Bytes {
+        places.map(|place| {
+            let bit = (table[usize::from(place / 8)] >> (place % 8)) & 1;
+            bit.wrapping_neg()
         })
     }
     #[inline(always)]

@@ -2,7 +2,7 @@
 //! float64.
 
 use super::super::coding::{Buckets, Ranked, biased};
-use super::super::forest::Real;
+use super::super::forest::{NAN_NUMBER, Real};
 use super::super::walk::{MISSING, Walk, WalkNode};
 use super::instructions::MOST_LANES;
 
@@ -117,12 +117,14 @@ pub(super) struct Descent<'a, T> {
     pub(super) nodes: &'a [WalkNode<T>],
     /// The node where each exit of the top leads.
     pub(super) entries: &'a [u32],
-    /// The records, row-major.
+    /// The records, row-major, with their places if there are any.
     pub(super) rows: &'a [T],
     pub(super) columns: usize,
     pub(super) records: usize,
-    /// Whether any branch sends NaN to yes.
+    /// Whether any branch that compares sends NaN to yes.
     pub(super) missing: bool,
+    /// The tables of questions for membership; empty where there are none.
+    pub(super) words: &'a [u32],
 }
 
 impl<T: Real> Descent<'_, T> {
@@ -137,20 +139,17 @@ impl<T: Real> Descent<'_, T> {
     pub(super) unsafe fn walk(&self, exits: *const u8, leaves: &mut [u32; MOST_LANES]) {
         // SAFETY: as the caller promises.
         unsafe {
-            match self.missing {
-                true => self.walk_with::<true>(exits, leaves),
-                false => self.walk_with::<false>(exits, leaves),
+            match (self.words, self.missing) {
+                ([_, ..], _) => self.walk_with::<SETS>(exits, leaves),
+                (_, true) => self.walk_with::<MISSES>(exits, leaves),
+                _ => self.walk_with::<COMPARES>(exits, leaves),
             }
         }
     }
 
     /// Not inlined: with the instructions of the caller the compiler would gather.
     #[inline(never)]
-    unsafe fn walk_with<const MISSING_YES: bool>(
-        &self,
-        exits: *const u8,
-        leaves: &mut [u32; MOST_LANES],
-    ) {
+    unsafe fn walk_with<const ASKS: u8>(&self, exits: *const u8, leaves: &mut [u32; MOST_LANES]) {
         let starts = (0..self.records).step_by(WALKERS);
         for (start, leaves) in starts.zip(leaves.chunks_mut(WALKERS)) {
             let row = |lane: usize| (start + lane).min(self.records - 1) * self.columns;
@@ -161,7 +160,7 @@ impl<T: Real> Descent<'_, T> {
                 let exit = |lane| usize::from(*exits.add(start + lane));
                 let mut at: [u32; WALKERS] =
                     std::array::from_fn(|lane| *self.entries.get_unchecked(exit(lane)));
-                to_leaves::<T, MISSING_YES, _>(self.nodes, &rows, &mut at);
+                to_leaves::<T, ASKS, _>(self.nodes, self.words, &rows, &mut at);
                 leaves.copy_from_slice(&at);
             }
         }
@@ -180,22 +179,23 @@ pub(super) unsafe fn walk_few<T: Real>(
     columns: usize,
     each: impl FnMut(usize, usize, usize),
 ) {
+    let has_sets = walk.places.is_some();
+    let is_large = walk.nodes.len() / walk.trees.len().max(1) > LARGE_TREE;
     // SAFETY: as the caller promises.
     unsafe {
-        match (
-            walk.missing,
-            walk.nodes.len() / walk.trees.len().max(1) > LARGE_TREE,
-        ) {
-            (true, true) => walk_few_with::<T, true, WALKERS>(walk, records, columns, each),
-            (true, false) => walk_few_with::<T, true, FEW>(walk, records, columns, each),
-            (false, true) => walk_few_with::<T, false, WALKERS>(walk, records, columns, each),
-            (false, false) => walk_few_with::<T, false, FEW>(walk, records, columns, each),
+        match (has_sets, walk.missing, is_large) {
+            (true, _, true) => walk_few_with::<T, SETS, WALKERS>(walk, records, columns, each),
+            (true, _, false) => walk_few_with::<T, SETS, FEW>(walk, records, columns, each),
+            (_, true, true) => walk_few_with::<T, MISSES, WALKERS>(walk, records, columns, each),
+            (_, true, false) => walk_few_with::<T, MISSES, FEW>(walk, records, columns, each),
+            (_, _, true) => walk_few_with::<T, COMPARES, WALKERS>(walk, records, columns, each),
+            (_, _, false) => walk_few_with::<T, COMPARES, FEW>(walk, records, columns, each),
         }
     }
 }
 
 #[inline(always)]
-unsafe fn walk_few_with<T: Real, const MISSING_YES: bool, const WALKERS: usize>(
+unsafe fn walk_few_with<T: Real, const ASKS: u8, const WALKERS: usize>(
     walk: &Walk<T>,
     records: &[T],
     columns: usize,
@@ -214,7 +214,7 @@ unsafe fn walk_few_with<T: Real, const MISSING_YES: bool, const WALKERS: usize>(
         let root = |(_, tree): (usize, usize)| trees[tree.min(trees.len() - 1)].root as u32;
         let mut at = walkers.map(root);
         // SAFETY: the walk begins at roots.
-        unsafe { to_leaves::<T, MISSING_YES, _>(&walk.nodes, &rows, &mut at) };
+        unsafe { to_leaves::<T, ASKS, _>(&walk.nodes, walk.words(), &rows, &mut at) };
         let walked = walkers.iter().zip(&at).take(trees.len() * count);
         for ((record, tree), at) in walked {
             each(group * abreast + tree, *record, *at as usize);
@@ -222,13 +222,21 @@ unsafe fn walk_few_with<T: Real, const MISSING_YES: bool, const WALKERS: usize>(
     }
 }
 
+/// What branches of a walk may ask, each more than the one before: whether a value is at most a threshold;
+/// the same, and some send NaN to yes; whether it is in a set.
+const COMPARES: u8 = 0;
+const MISSES: u8 = 1;
+const SETS: u8 = 2;
+
 /// Walks from nodes to leaves.
 ///
 /// # Safety
-/// `at` are numbers of nodes, and every row has a column for every feature of the nodes.
+/// `at` are numbers of nodes, and every row has a column for every feature of the nodes; where they ask for
+/// sets, also the places, and `words` are the tables of the walk.
 #[inline(always)]
-unsafe fn to_leaves<T: Real, const MISSING_YES: bool, const WALKERS: usize>(
+unsafe fn to_leaves<T: Real, const ASKS: u8, const WALKERS: usize>(
     nodes: &[WalkNode<T>],
+    words: &[u32],
     rows: &[*const T; WALKERS],
     at: &mut [u32; WALKERS],
 ) {
@@ -238,11 +246,18 @@ unsafe fn to_leaves<T: Real, const MISSING_YES: bool, const WALKERS: usize>(
             // SAFETY: a walk stays within its tree, and no feature is beyond the columns.
             unsafe {
                 let node = nodes.get_unchecked(at[lane] as usize);
-                let yes = if MISSING_YES {
-                    answer(node, *rows[lane].add(usize::from(node.feature & !MISSING)))
-                } else {
-                    u32::from(*rows[lane].add(usize::from(node.feature)) <= node.threshold)
+                let feature = match ASKS {
+                    COMPARES => node.feature,
+                    _ => node.feature & !MISSING,
                 };
+                let value = *rows[lane].add(usize::from(feature));
+                let mut yes = match ASKS {
+                    COMPARES => u32::from(value <= node.threshold),
+                    _ => answer(node, value),
+                };
+                if ASKS == SETS {
+                    yes |= member(node, value, words);
+                }
                 at[lane] += u32::from(node.skip) + yes;
                 moved |= node.skip;
             }
@@ -259,6 +274,25 @@ pub(super) fn answer<T: Real>(node: &WalkNode<T>, value: T) -> u32 {
     // No `||`, which would be a jump.
     u32::from(value <= node.threshold)
         | (u32::from(value.is_nan()) & u32::from(node.feature >> MISSING.trailing_zeros()))
+}
+
+/// What a node's question for membership answers, 1 for yes; leaves and other branches have none.
+///
+/// # Safety
+/// `words` are the tables of the node's walk; if it is such a question, `place` has the bits of a place in
+/// its column.
+#[inline(always)]
+unsafe fn member<T: Real>(node: &WalkNode<T>, place: T, words: &[u32]) -> u32 {
+    let table = match node.threshold.is_nan() {
+        true => node.threshold.bits() as u32 & NAN_NUMBER,
+        false => 0,
+    };
+    // The first word has no bits.
+    let place = if table == 0 { 0 } else { place.bits() as u32 };
+    // SAFETY: a table has a bit for each place of its column, and the walk has its tables' numbers from
+    // the same hand (`Places::question`).
+    let word = unsafe { *words.get_unchecked((table + place / 32) as usize) };
+    (word >> (place % 32)) & 1
 }
 
 /// Adds to each of the sums the value of the node that its record came to.

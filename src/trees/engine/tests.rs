@@ -62,7 +62,7 @@ const SMALL: Shape = Shape {
     is_oblivious: false,
 };
 
-const SHAPES: [(&str, Shape); 18] = [
+const SHAPES: [(&str, Shape); 23] = [
     ("small", SMALL),
     (
         "stumps",
@@ -92,6 +92,27 @@ const SHAPES: [(&str, Shape); 18] = [
         "sets",
         Shape {
             has_sets: true,
+            ..SMALL
+        },
+    ),
+    (
+        "sets, cut",
+        Shape {
+            leaves: 300,
+            trees: 5,
+            has_sets: true,
+            ..SMALL
+        },
+    ),
+    (
+        "sets, cut, several targets",
+        Shape {
+            leaves: 300,
+            trees: 5,
+            targets: 3,
+            is_single: false,
+            has_sets: true,
+            missing: false,
             ..SMALL
         },
     ),
@@ -184,6 +205,35 @@ const SHAPES: [(&str, Shape); 18] = [
         },
     ),
     (
+        "oblivious, several targets",
+        Shape {
+            leaves: 64,
+            targets: 3,
+            is_single: false,
+            is_oblivious: true,
+            ..SMALL
+        },
+    ),
+    (
+        "oblivious, many targets",
+        Shape {
+            leaves: 16,
+            targets: 13,
+            is_single: false,
+            is_oblivious: true,
+            ..SMALL
+        },
+    ),
+    (
+        "oblivious, sets",
+        Shape {
+            leaves: 32,
+            has_sets: true,
+            is_oblivious: true,
+            ..SMALL
+        },
+    ),
+    (
         "oblivious, 8 levels",
         Shape {
             leaves: 256,
@@ -194,9 +244,10 @@ const SHAPES: [(&str, Shape); 18] = [
 ];
 
 /// The shapes that take ways of their own.
-const FOR_MIRI: [&str; 6] = [
+const FOR_MIRI: [&str; 7] = [
     "small",
     "sets",
+    "sets, cut",
     "cut",
     "cut, several targets",
     "several targets",

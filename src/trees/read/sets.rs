@@ -37,6 +37,12 @@ impl<T: Real> Sets<T> {
         })
     }
 
+    /// The members of the set of this number.
+    pub(super) fn members(&self, number: u32) -> &[T] {
+        let set = self.sets.get(number as usize);
+        set.map(Vec::as_slice).unwrap_or_default()
+    }
+
     pub(super) fn into_sets(self) -> Vec<Vec<T>> {
         self.sets
     }

@@ -1,5 +1,7 @@
 //! What is refused and in which words, and what is read where ONNX Runtime has ways of its own.
 
+mod chains;
+
 use super::*;
 use crate::trees::attributes::{Joint, Mode, Numbers, Output, Pair, PairNodes, PairWeights};
 use crate::trees::forest::{Node, Test};
@@ -356,58 +358,4 @@ fn a_tree_a_million_nodes_deep_is_read() {
     let precision = Precision::Single;
     let nodes = nodes(read(&Attributes { precision, family }));
     assert_eq!(nodes.len(), 2 * count + 1);
-}
-
-#[test]
-fn chains_that_ask_for_the_square_of_their_length_are_given_up() {
-    // Each link's yes is a comb of its own; all combs are alike, and there are as many as links.
-    let mut pair = stump();
-    let (links, comb) = (2_000_i32, 2_000_i32);
-    let mut nodes = PairNodes {
-        trees: Vec::new(),
-        ids: Vec::new(),
-        features: Vec::new(),
-        modes: Vec::new(),
-        values: Numbers::default(),
-        yes: Vec::new(),
-        no: Vec::new(),
-        missing: Vec::new(),
-    };
-    let mut push = |mode: Mode, yes: i32, no: i32| {
-        nodes.trees.push(0);
-        nodes.ids.push(nodes.ids.len() as i32);
-        nodes.features.push(0);
-        nodes.modes.push(mode);
-        nodes.yes.push(yes);
-        nodes.no.push(no);
-    };
-    let (first, second) = (links, links + comb);
-    let leaf = second + comb;
-    // The first link's yes is one comb, all others' is the other: every comparison is a whole one.
-    for link in 0..links {
-        let no = if link + 1 < links { link + 1 } else { leaf };
-        push(Mode::Equal, if link == 0 { first } else { second }, no);
-    }
-    for start in [first, second] {
-        for tooth in start..start + comb {
-            let is_last = tooth + 1 == start + comb;
-            push(Mode::Less, if is_last { leaf } else { tooth + 1 }, leaf);
-        }
-    }
-    push(Mode::Leaf, 0, 0);
-    nodes.values = Numbers::Singles(vec![1.0; nodes.ids.len()]);
-    pair.nodes = nodes;
-    pair.weights = PairWeights {
-        trees: vec![0],
-        nodes: vec![leaf],
-        targets: vec![0],
-        values: Numbers::Singles(vec![1.0]),
-    };
-    let family = Family::Pair(pair);
-    let precision = Precision::Single;
-    let refusal = read(&Attributes { precision, family }).unwrap_err();
-    assert_eq!(
-        refusal.to_string(),
-        "its chains of equality questions take too long to compare"
-    );
 }

@@ -202,7 +202,14 @@ impl Style {
             return random.pick(&AWKWARD);
         }
         if self.categories {
-            return random.pick(&[0, 1, 2, 3, 4, 5, 31, 32, 33, 40]) as f64;
+            let more = random.chance(5);
+            let code = random.pick(&[0, 1, 2, 3, 4, 5, 31, 32, 33, 40, 41, 65, 500, 90_000]);
+            return f64::from(code)
+                + if more {
+                    random.pick(&[0.5, -500.0])
+                } else {
+                    0.0
+                };
         }
         // Few enough for thresholds to meet.
         f64::from((random.below(40) as f32 - 20.0) * 0.37)
@@ -300,9 +307,10 @@ impl Style {
         sketch
     }
 
-    /// Puts a chain of equality questions before the root, its yes all the same or nearly so.
+    /// Puts a chain of equality questions before the root, its yes all the same or nearly so; some links
+    /// ask the other way round.
     fn chain(&self, random: &mut Random, sketch: &mut Sketch) {
-        let length = 1 + random.below(6);
+        let length = 1 + random.pick(&[0, 1, 2, 3, 4, 5, 5, 40]);
         let feature = random.below(self.features);
         let shared = random.chance(50);
         let missing = self.missing(random);
@@ -322,6 +330,10 @@ impl Style {
             if !shared && random.chance(10) {
                 let changed = question.yes;
                 sketch.nodes[changed].weights = self.weights(random, 0);
+            }
+            if !shared && random.chance(8) {
+                question.mode = Mode::Unequal;
+                std::mem::swap(&mut question.yes, &mut question.no);
             }
             if link == 0 {
                 sketch.nodes[0] = question;
