@@ -648,6 +648,11 @@ pub struct HardwareArgs {
     /// may depend on it. Pays for large models and few clients; tree ensembles stay on one thread
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub intra_op: u16,
+
+    /// Most memory that the process may have once a model is loaded; a model that would not fit is
+    /// refused. Runs take memory on top, by the size of their batches
+    #[arg(long, value_name = "SIZE")]
+    pub mem_limit: Option<ByteSize>,
 }
 
 /// Which fields of a record are what.

@@ -132,6 +132,7 @@ set edit:completion:arg-completer[mlserve] = {|@words|
             cand --batch-delay-ms 'Milliseconds that a request waits for others, also while a thread is free: for accelerators'
             cand --threads 'Runs of models at once, over all models; by default as many as this process may use threads (affinity and cgroup quota count), less those of --intra-op'
             cand --intra-op 'Threads inside one run of a model, out of one pool for all models; the last bits of predictions may depend on it. Pays for large models and few clients; tree ensembles stay on one thread'
+            cand --mem-limit 'Most memory that the process may have once a model is loaded; a model that would not fit is refused. Runs take memory on top, by the size of their batches'
             cand --features 'Fields of the model''s one matrix input, in the model''s order'
             cand --set 'Give an input that does not change from record to record (a scalar, a state)'
             cand --nan 'What JSON answers have for NaN and infinities, which it cannot say'

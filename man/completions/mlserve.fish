@@ -145,6 +145,7 @@ complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-queue -d '
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l batch-delay-ms -d 'Milliseconds that a request waits for others, also while a thread is free: for accelerators' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l threads -d 'Runs of models at once, over all models; by default as many as this process may use threads (affinity and cgroup quota count), less those of --intra-op' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l intra-op -d 'Threads inside one run of a model, out of one pool for all models; the last bits of predictions may depend on it. Pays for large models and few clients; tree ensembles stay on one thread' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l mem-limit -d 'Most memory that the process may have once a model is loaded; a model that would not fit is refused. Runs take memory on top, by the size of their batches' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l features -d 'Fields of the model\'s one matrix input, in the model\'s order' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l set -d 'Give an input that does not change from record to record (a scalar, a state)' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l nan -d 'What JSON answers have for NaN and infinities, which it cannot say' -r -f -a "null\t''

@@ -9,6 +9,7 @@ pub mod assigned;
 pub mod compatible;
 pub mod dtype;
 pub mod external;
+pub mod memory;
 pub mod onnx;
 pub mod provider;
 pub mod runtime;

@@ -1,7 +1,7 @@
 //! One model as it is served: loaded, named, and with the plans and layouts that requests share.
 
 use std::path::Path;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
@@ -13,10 +13,12 @@ use crate::batch::plan::{Header, Keep, Plan, Rules};
 use crate::error::{Error, Result};
 use crate::inspect;
 use crate::inspect::ports::{self, Fed};
+use crate::model::Model;
+use crate::model::memory::{self, Limit};
+use crate::model::onnx::{self, Facts};
 use crate::model::runtime::RuntimeChoice;
 use crate::model::signature::Signature;
 use crate::model::trees::Choice;
-use crate::model::{Model, onnx};
 use crate::profile::columns::Columns;
 
 use super::batching::pool::Pool;
@@ -42,6 +44,8 @@ pub struct Hosting {
     pub trees: Choice,
     /// Runs of models at once, over all models.
     pub threads: usize,
+    /// The most memory that the process may have once a model is loaded.
+    pub memory: Option<Limit>,
     pub rules: Rules,
     pub wanted: Wanted,
     /// Unknown fields are a fault.
@@ -90,12 +94,13 @@ impl Hosted {
     /// Loads the model at `path`.
     ///
     /// # Errors
-    /// As [`onnx::read`] and [`Model::from_facts`]; [`Error::Usage`] for flags that fit none of its
+    /// As [`onnx::read`] and [`Model::from_facts`]; [`Error::Model`] for one that does not fit into
+    /// the memory that there may be; [`Error::Usage`] for flags that fit none of its
     /// inputs or outputs.
     pub fn load(path: &Path, name: &str, version: &str, hosting: &Hosting) -> Result<Hosted> {
         let started = Instant::now();
         let facts = onnx::read(path)?;
-        let model = Model::from_facts(facts, &hosting.runtime, hosting.trees)?;
+        let model = load(facts, hosting)?;
         let signature = model.signature();
         let header = expected(signature, &hosting.rules);
         // Flags that name what is not there are found before the first request.
@@ -258,6 +263,21 @@ impl Hosted {
         layouts.insert(0, (wanted.clone(), Arc::clone(&layout)));
         Ok(layout)
     }
+}
+
+/// The model, if it fits.
+fn load(facts: Facts, hosting: &Hosting) -> Result<Model> {
+    let Some(limit) = &hosting.memory else {
+        return Model::from_facts(facts, &hosting.runtime, hosting.trees);
+    };
+    // One after the other: what another model takes meanwhile would be taken for this one's.
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    limit.fits(&facts, hosting.trees)?;
+    let before = memory::resident_bytes();
+    let model = Model::from_facts(facts, &hosting.runtime, hosting.trees)?;
+    limit.held(&model.facts, before)?;
+    Ok(model)
 }
 
 /// Whether every input that has to be given once is: what else is wrong then is wrong with flags.

@@ -10,6 +10,7 @@ use crate::batch::write::NonFinite;
 use crate::cli::{LimitArgs, LogName, NanName, SeenArgs, ServeArgs};
 use crate::error::{Error, Result};
 use crate::flags;
+use crate::model::memory::Limit;
 
 use super::admin::Change;
 use super::auth::Auth;
@@ -259,6 +260,10 @@ fn hosting(args: &ServeArgs) -> Result<Hosting> {
     Ok(Hosting {
         runtime: flags::runtime_choice(&args.runtime, args.hardware.intra_op)?,
         threads,
+        memory: args
+            .hardware
+            .mem_limit
+            .map(|size| Limit::new(size.0 as u64)),
         trees: flags::trees_choice(&args.runtime),
         rules: rules(args)?,
         wanted: wanted(args)?,

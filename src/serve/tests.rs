@@ -46,6 +46,7 @@ pub(super) fn hosting() -> Hosting {
         runtime: RuntimeChoice::default(),
         trees: Choice::Auto,
         threads: 2,
+        memory: None,
         rules: Rules::default(),
         wanted: Wanted::default(),
         strict: false,

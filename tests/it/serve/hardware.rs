@@ -2,7 +2,7 @@
 
 use super::{Serving, in_tests};
 use crate::client::post;
-use crate::run::model_path;
+use crate::run::{mlserve, model_path};
 
 use std::process::Command;
 
@@ -43,4 +43,40 @@ fn the_banner_tells_of_threads() {
     let (_, said) = serving.ended();
     let runs_on = "Runs on  3 threads at most, and 1 more that help inside runs";
     assert!(said.contains(runs_on), "{said}");
+}
+
+#[test]
+fn a_model_that_does_not_fit_into_the_memory_is_refused_with_figures() {
+    let iris = model_path("iris");
+    let serve = |size: &str| mlserve(&["serve", &iris, "-p", "0", "--mem-limit", size]).run();
+    // What the process has without any model is more than that.
+    let outcome = serve("1M");
+    assert_eq!(outcome.code, 3, "{}", outcome.stderr);
+    for words in [
+        "iris.onnx",
+        "the model takes ",
+        " MB already: more than --mem-limit 1.0 MB",
+    ] {
+        assert!(
+            outcome.stderr.contains(words),
+            "{words}: {}",
+            outcome.stderr
+        );
+    }
+    // It might have fit, but ONNX Runtime itself takes 30 MB.
+    let outcome = serve("40M");
+    assert_eq!(outcome.code, 3, "{}", outcome.stderr);
+    for words in [
+        "iris.onnx",
+        "the model took ",
+        "MB with it: more than --mem-limit 40 MB",
+    ] {
+        assert!(
+            outcome.stderr.contains(words),
+            "{words}: {}",
+            outcome.stderr
+        );
+    }
+    assert_eq!(serve("much").code, 2);
+    Serving::with(&["--mem-limit", "16G"]).assert_alive();
 }
