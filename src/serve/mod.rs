@@ -53,10 +53,13 @@ use crate::error::{Error, Result};
 
 use app::App;
 use banner::Banner;
+use drift::Baselines;
 use http::Ended;
 use http::listen::Listener;
 use http::stop::{self, Stop};
 use options::Options;
+use record::Recorder;
+use registry::Registry;
 use registry::keeper::Keeper;
 use registry::watch::{Look, Watch};
 use reload::Reload;
@@ -73,13 +76,17 @@ pub fn run(
     args: &ServeArgs,
     typed_again: impl Fn() -> Result<Box<ServeArgs>> + Send + 'static,
 ) -> Result<()> {
-    let options = Options::new(args)?;
+    let mut options = Options::new(args)?;
     // Before the models: an address that is taken is found at once, and who connects early waits.
     let listeners = listen(&options)?;
     let threads = options.wishes.hosting.threads;
-    let recorder = options.wishes.hosting.recorder.clone();
+    let recorder = options.record.as_ref().map(Recorder::open).transpose()?;
+    let recorder = recorder.map(Arc::new);
+    options.wishes.hosting.recorder = recorder.clone();
+    let baselines = options.wishes.hosting.baselines.clone();
     let (keeper, _) = Keeper::start(options.wishes)?;
     let registry = Arc::clone(keeper.registry());
+    check_baselines(&baselines, &registry)?;
     let app = App::new(registry, options.nan, options.limits.handler);
     let mut app = app.operated(options.operation);
     app.cloud = options.cloud;
@@ -113,6 +120,14 @@ pub fn run(
         }
     }
     Ok(())
+}
+
+/// # Errors
+/// A baseline for a model that is not served. What is served now is not held on to: old versions go.
+fn check_baselines(baselines: &Baselines, registry: &Registry) -> Result<()> {
+    let table = registry.table();
+    let names = table.entries.iter().map(|entry| entry.name.as_str());
+    baselines.check(&names.collect::<Vec<_>>())
 }
 
 /// The sockets that systemd passes on, else those that are asked for.

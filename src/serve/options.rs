@@ -22,7 +22,7 @@ use super::hosted::Hosting;
 use super::http::Limits;
 use super::http::tls::Tls;
 use super::log::{Form, Log};
-use super::record::{Recorder, Settings};
+use super::record::Settings;
 use super::registry::keeper::Wishes;
 use super::registry::settings::{self, Shares, Typed};
 use super::registry::source::Source;
@@ -43,6 +43,8 @@ pub struct Options {
     pub cloud: Paths,
     pub limits: Limits,
     pub operation: Operation,
+    /// What is recorded, and where to.
+    pub record: Option<Settings>,
     pub quiet: bool,
 }
 
@@ -103,6 +105,7 @@ impl Options {
             },
             limits: limits(&args.limits),
             operation: operation(args)?,
+            record: record(&args.seen)?,
             quiet: args.address.quiet,
         })
     }
@@ -145,19 +148,18 @@ fn queueing(args: &ServeArgs) -> Result<batching::queue::Limits> {
     })
 }
 
-fn recorder(args: &SeenArgs) -> Result<Option<Arc<Recorder>>> {
+fn record(args: &SeenArgs) -> Result<Option<Settings>> {
     let Some(path) = &args.record else {
         return Ok(None);
     };
     let redact = flags::optional("--redact", args.redact.as_ref())?;
-    let recorder = Recorder::open(&Settings {
+    Ok(Some(Settings {
         path: path.clone(),
         sample: args.record_sample.0,
         most_bytes: args.record_max.0 as u64,
         keep: args.record_keep.into(),
         redact: redact.unwrap_or_default(),
-    })?;
-    Ok(Some(Arc::new(recorder)))
+    }))
 }
 
 fn operation(args: &ServeArgs) -> Result<Operation> {
@@ -272,7 +274,8 @@ fn hosting(args: &ServeArgs) -> Result<Hosting> {
         reply_bytes: args.limits.max_reply.0,
         pool: Arc::new(Pool::new(threads)),
         queueing: queueing(args)?,
-        recorder: recorder(&args.seen)?,
+        // Whoever starts the server opens it: flags are read again while it runs.
+        recorder: None,
         baselines: Baselines::new(&args.seen.baseline, args.seen.drift_window.into())?,
     })
 }

@@ -255,10 +255,11 @@ struct Counting<'c> {
 
 impl Counting<'_> {
     fn features(&mut self, inputs: &[Watched], group: &Group) {
-        self.counted.records += looked_at(group.records, self.turn).count() as u64;
+        let looks = Looks::new(group.records, self.turn);
+        self.counted.records += looks.count as u64;
         for watched in inputs {
             if let Some(tensor) = group.inputs.get(watched.tensor) {
-                self.tensor(watched, tensor, group.records);
+                self.tensor(watched, tensor, looks);
             }
         }
     }
@@ -269,30 +270,55 @@ impl Counting<'_> {
         records: usize,
         tensor_of: impl Fn(usize) -> Option<&'t Tensor>,
     ) {
+        let looks = Looks::new(records, self.turn);
         for watched in fields {
             if let Some(tensor) = tensor_of(watched.tensor) {
-                self.tensor(watched, tensor, records);
+                self.tensor(watched, tensor, looks);
             }
         }
     }
 
-    fn tensor(&mut self, watched: &Watched, tensor: &Tensor, records: usize) {
+    fn tensor(&mut self, watched: &Watched, tensor: &Tensor, looks: Looks) {
         let width = elements(tensor.shape().get(1..).unwrap_or_default());
         let (counts, turn) = (&mut self.counted.counts, self.turn);
         each_dtype!(tensor, array => if let Some(all) = array.as_slice() {
             for column in &watched.columns {
-                column.count((all, width), looked_at(records, turn), (counts, turn));
+                column.count((all, width), looks.rows(), (counts, turn));
             }
         });
     }
 }
 
-/// The rows that are looked at.
-fn looked_at(records: usize, turn: usize) -> impl Iterator<Item = usize> {
-    let looks = records.min((records / 8).max(ALL_OF));
-    let step = records.checked_div(looks).unwrap_or(1);
-    let first = turn.checked_rem(step).unwrap_or(0);
-    (0..looks).map(move |look| first + look * step)
+/// The rows that are looked at, found once for all columns: a division for each would be the most of
+/// what one record costs.
+#[derive(Debug, Clone, Copy)]
+struct Looks {
+    count: usize,
+    first: usize,
+    step: usize,
+}
+
+impl Looks {
+    fn new(records: usize, turn: usize) -> Looks {
+        if records <= ALL_OF {
+            return Looks {
+                count: records,
+                first: 0,
+                step: 1,
+            };
+        }
+        let count = (records / 8).max(ALL_OF);
+        let step = records / count;
+        Looks {
+            count,
+            first: turn.checked_rem(step).unwrap_or(0),
+            step,
+        }
+    }
+
+    fn rows(self) -> impl Iterator<Item = usize> {
+        (0..self.count).map(move |look| self.first + look * self.step)
+    }
 }
 
 #[cfg(test)]
@@ -303,7 +329,7 @@ mod tests {
     fn all_of_a_few_records_are_looked_at_and_a_part_of_many() {
         for (records, looks) in [(0, 0), (1, 1), (16, 16), (17, 16), (100, 16), (1024, 128)] {
             for turn in 0..20 {
-                let rows: Vec<usize> = looked_at(records, turn).collect();
+                let rows: Vec<usize> = Looks::new(records, turn).rows().collect();
                 assert_eq!(rows.len(), looks, "{records}");
                 assert!(rows.iter().all(|row| *row < records), "{records} {rows:?}");
                 assert!(rows.is_sorted_by(|a, b| a < b), "{rows:?}");

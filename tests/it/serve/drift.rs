@@ -97,6 +97,12 @@ fn a_baseline_that_is_none_ends_the_start() {
     let expected = "--baseline profile.json: it is no profile: \"mlserve_profile\" is absent\n\
                     hint: mlserve predict MODEL TRAINING.csv --profile FILE makes one\n";
     assert_eq!((code, told.as_str()), (2, expected));
+    let none = r#"{"mlserve_profile":1,"model":"","records":0,"sampled":0,"features":[],"features_left_out":0,"predictions":[],"predictions_left_out":0}"#;
+    folder.write("profile.json", none.as_bytes());
+    let (code, told) = start(&["--baseline", "other=profile.json"]);
+    let expected =
+        "--baseline other=...: no model of this name is served\nhint: the models are iris\n";
+    assert_eq!((code, told.as_str()), (2, expected));
     let (code, told) = start(&["--baseline", "no-such.json"]);
     assert_eq!(code, 4, "{told}");
 }
