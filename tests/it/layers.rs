@@ -90,6 +90,7 @@ const CRATES: [(&str, &[&str]); 24] = [
         &[
             "predict/text/rows.rs",
             "predict/text/cut/tests.rs",
+            "predict/validate/rows.rs",
             "serve/records/csv.rs",
         ],
     ),
