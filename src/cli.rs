@@ -102,6 +102,16 @@ pub struct PredictArgs {
     )]
     pub report: Option<PathBuf>,
 
+    /// Write the distributions of the model's inputs and predictions to FILE (JSON), for serve
+    /// --baseline
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Predictions",
+        conflicts_with = "resume"
+    )]
+    pub profile: Option<PathBuf>,
+
     #[command(flatten)]
     pub against: ExpectedArgs,
     #[command(flatten)]
@@ -122,8 +132,8 @@ pub struct FormatArgs {
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
-    /// Write one output for each input to DIR, with the same relative name; --rejects, --manifest and
-    /// --report are folders then, too
+    /// Write one output for each input to DIR, with the same relative name; --rejects, --manifest,
+    /// --report and --profile are folders then, too
     #[arg(long, value_name = "DIR", conflicts_with = "output")]
     pub output_dir: Option<PathBuf>,
 
@@ -408,6 +418,8 @@ pub struct ServeArgs {
     #[command(flatten)]
     pub operation: OperationArgs,
     #[command(flatten)]
+    pub seen: SeenArgs,
+    #[command(flatten)]
     pub limits: LimitArgs,
     #[command(flatten)]
     pub batching: BatchingArgs,
@@ -488,6 +500,14 @@ pub struct AddressArgs {
     #[arg(long, value_name = "WHERE")]
     pub listen: Vec<String>,
 
+    /// Speak HTTPS on TCP, with the certificates of FILE (PEM, the server's own first)
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// The key of the certificate (PEM, not encrypted)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+
     /// No banner at the start, no line for each request
     #[arg(short, long)]
     pub quiet: bool,
@@ -511,6 +531,43 @@ pub struct OperationArgs {
     pub log: Option<LogName>,
 }
 
+/// What becomes of what a model sees.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What the model sees")]
+pub struct SeenArgs {
+    /// Hold the records of a model against a profile that predict --profile made: GET /drift and
+    /// metrics say how far they are from it. NAME=FILE where there are several models; may be given
+    /// several times
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Vec<String>,
+
+    /// Records that are held against the baseline: the last N
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(100..))]
+    pub drift_window: u32,
+
+    /// Write each record with its prediction to FILE (JSONL), which predict reads and scores again.
+    /// Readable by the owner alone
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+
+    /// Share of requests that are recorded, from 0 to 1, chosen by the hash of their ids
+    #[arg(long, value_name = "SHARE", default_value = "1", requires = "record")]
+    pub record_sample: Share,
+
+    /// Begin a new file at this size: FILE becomes FILE.1, FILE.1 becomes FILE.2...
+    #[arg(long, value_name = "SIZE", default_value = "64M", requires = "record")]
+    pub record_max: ByteSize,
+
+    /// Full files that are kept
+    #[arg(long, value_name = "N", default_value_t = 5, requires = "record")]
+    pub record_keep: u16,
+
+    /// Fields that are recorded as null; of those that feed the model predict then makes another
+    /// prediction, or none
+    #[arg(long, value_name = "LIST", requires = "record")]
+    pub redact: Option<NameList>,
+}
+
 /// What a client may cost.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
@@ -518,6 +575,11 @@ pub struct LimitArgs {
     /// Largest body of a request, also after it is unpacked
     #[arg(long, value_name = "SIZE", default_value = "64M")]
     pub max_body: ByteSize,
+
+    /// Largest answer that is made in memory (413 beyond it); NDJSON is answered line by line and has
+    /// no limit
+    #[arg(long, value_name = "SIZE", default_value = "256M")]
+    pub max_reply: ByteSize,
 
     /// Largest head of a request
     #[arg(long, value_name = "SIZE", default_value = "16K")]
@@ -535,7 +597,8 @@ pub struct LimitArgs {
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections: u32,
 
-    /// Most requests that are worked on at once; further ones are told to come back (503)
+    /// Most requests that are worked on at once; further ones are told to come back (503). Health paths
+    /// are always answered, and a request counts once its body is there
     #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_requests: u32,
 
@@ -842,6 +905,21 @@ impl FromStr for MaxErrors {
                 _ => Err(wrong()),
             },
             None => text.parse().map(MaxErrors::Records).map_err(|_| wrong()),
+        }
+    }
+}
+
+/// A share, from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Share(pub f64);
+
+impl FromStr for Share {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(share) if (0.0..=1.0).contains(&share) => Ok(Share(share)),
+            _ => Err("expected a share from 0 to 1, such as 0.01".to_owned()),
         }
     }
 }

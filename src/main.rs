@@ -31,7 +31,10 @@ fn dispatch(cli: &Cli) -> Result<()> {
             allocator::share_freed_memory();
             predict::run(args)
         }
-        Some(Command::Serve(args)) => serve::run(args, typed_again),
+        Some(Command::Serve(args)) => {
+            allocator::return_large_memory();
+            serve::run(args, typed_again)
+        }
         Some(Command::Inspect(args)) => inspect::run(args),
         // Nothing but a command, --licenses, --help and --version gets through the parser.
         None => print_licenses(),

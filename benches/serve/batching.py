@@ -6,11 +6,13 @@
 
 wrk asks, as in bench.py; both ways take turns, a round after the other, and a ratio is taken within each round.
 The models: an MLP (30 -> 512 -> 512 -> 3), a CNN of one 28 x 28 image, and a logistic regression of 30 numbers,
-where runs are so short that nothing should ever be joined. `--before` times another program too.
+where runs are so short that nothing should ever be joined. `--before` times another program too. The time of the
+processor, the server's alone, says most on a machine that does other things too.
 """
 
 import argparse
 import json
+import os
 import pathlib
 import re
 import statistics
@@ -72,6 +74,11 @@ def records_a_run(port):
     return total / runs if runs else 0
 
 
+def cpu_s(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=pathlib.Path)
@@ -80,17 +87,17 @@ def main():
     parser.add_argument("--connections", default="1,16,64")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=3)
+    parser.add_argument("--program", default=str(ROOT / "target/release/mlserve"))
     parser.add_argument("--before", help="another mlserve, for what the queue itself costs")
     arguments = parser.parse_args()
     if arguments.make:
         arguments.folder.mkdir(parents=True, exist_ok=True)
         return make(arguments.folder)
-    program = str(ROOT / "target/release/mlserve")
-    ways = {"joined": [program, []], "each alone": [program, ["--max-batch", "1"]]}
+    ways = {"joined": [arguments.program, []], "each alone": [arguments.program, ["--max-batch", "1"]]}
     if arguments.before:
         ways["before"] = [arguments.before, []]
-    print("| model | clients | way | requests/s | joined is | p50 ms | p99 ms | records a run |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| model | clients | way | requests/s | joined is | p50 ms | p99 ms | CPU us a request | records a run |")
+    print("|---|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as temporary:
         for model in arguments.models.split(","):
             path = str(arguments.folder / f"{model}.onnx")
@@ -104,13 +111,15 @@ def main():
                         command = lambda port: [program, "serve", f"model={path}", "-p", str(port), "--quiet", *flags]
                         server = Server(command, path, body.read_bytes())
                         wrk(server.port, str(script), connections, 1)
+                        before = cpu_s(server.process.pid)
                         timed = wrk(server.port, str(script), connections, arguments.seconds)
-                        runs[way].append((*timed, records_a_run(server.port)))
+                        cpu_us = (cpu_s(server.process.pid) - before) * 1e6 / (timed[0] * arguments.seconds)
+                        runs[way].append((*timed, cpu_us, records_a_run(server.port)))
                         server.stop()
                 for way in ways:
-                    rate, p50, p99, records = (statistics.median(values) for values in zip(*runs[way]))
+                    rate, p50, p99, cpu_us, records = (statistics.median(values) for values in zip(*runs[way]))
                     ratio = statistics.median(ours[0] / theirs[0] for ours, theirs in zip(runs["joined"], runs[way]))
-                    print(f"| {model} | {connections} | {way} | {rate:,.0f} | {ratio:.2f} | {p50:.2f} | {p99:.2f} | {records:.1f} |", flush=True)
+                    print(f"| {model} | {connections} | {way} | {rate:,.0f} | {ratio:.2f} | {p50:.2f} | {p99:.2f} | {cpu_us:.1f} | {records:.1f} |", flush=True)
 
 
 if __name__ == "__main__":

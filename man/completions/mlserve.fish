@@ -31,7 +31,7 @@ complete -c mlserve -n "__fish_mlserve_needs_command" -f -a "predict" -d 'Score 
 complete -c mlserve -n "__fish_mlserve_needs_command" -f -a "serve" -d 'Answer requests for predictions over HTTP'
 complete -c mlserve -n "__fish_mlserve_needs_command" -f -a "inspect" -d 'Show what goes into a model, what comes out and what is inside'
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -s o -l output -d 'Write to FILE instead of standard output; a file appears whole or not at all' -r -F
-complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l output-dir -d 'Write one output for each input to DIR, with the same relative name; --rejects, --manifest and --report are folders then, too' -r -F
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l output-dir -d 'Write one output for each input to DIR, with the same relative name; --rejects, --manifest, --report and --profile are folders then, too' -r -F
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l from -d 'Format of the input; by default from the file\'s extension or first bytes' -r -f -a "csv\t''
 tsv\t''
 jsonl\t'One JSON object a line'
@@ -67,6 +67,7 @@ softmax\t''"
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l threshold -d 'Decide for the positive class from this probability on (two classes)' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l top -d 'Show only the K best classes and their scores' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l report -d 'Write a page about the run to FILE (HTML): distributions, metrics, missing values, rejects' -r -F
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l profile -d 'Write the distributions of the model\'s inputs and predictions to FILE (JSON), for serve --baseline' -r -F
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l expected -d 'Compare the predictions with those in FILE (CSV, TSV or JSONL), columns by name, and print what differs instead of them; exit code 1 where any does' -r -F
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l rtol -d 'How far a prediction may be from the expected one, as a share of it' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l atol -d 'How far it may be on top of that' -r
@@ -112,17 +113,27 @@ complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l watch-interval
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l host -d 'Address to listen on; 0.0.0.0 or [::] is all of this machine\'s. By default 127.0.0.1, and in a container of Vertex AI or SageMaker 0.0.0.0' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -s p -l port -d 'Port to listen on; 0 takes a free one. By default what PORT, AIP_HTTP_PORT or SAGEMAKER_BIND_TO_PORT says, else 8080' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l listen -d 'Listen here instead: HOST:PORT, or unix:PATH; may be given several times' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l tls-cert -d 'Speak HTTPS on TCP, with the certificates of FILE (PEM, the server\'s own first)' -r -F
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l tls-key -d 'The key of the certificate (PEM, not encrypted)' -r -F
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l token-file -d 'Answer only requests with a token of FILE, one a line (Authorization: Bearer, or X-API-Key); by default what MLSERVE_TOKEN holds, else all. Health paths stay open' -r -F
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l cors -d 'Let pages of ORIGIN ask, such as https://example.org, or * for all; may be given several times' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l log -d 'A line on standard error for each request: text, or none with --quiet, by default' -r -f -a "text\t''
 json\t'One object a line'
 none\t''"
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l baseline -d 'Hold the records of a model against a profile that predict --profile made: GET /drift and metrics say how far they are from it. NAME=FILE where there are several models; may be given several times' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l drift-window -d 'Records that are held against the baseline: the last N' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l record -d 'Write each record with its prediction to FILE (JSONL), which predict reads and scores again. Readable by the owner alone' -r -F
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l record-sample -d 'Share of requests that are recorded, from 0 to 1, chosen by the hash of their ids' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l record-max -d 'Begin a new file at this size: FILE becomes FILE.1, FILE.1 becomes FILE.2...' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l record-keep -d 'Full files that are kept' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l redact -d 'Fields that are recorded as null; of those that feed the model predict then makes another prediction, or none' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-body -d 'Largest body of a request, also after it is unpacked' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-reply -d 'Largest answer that is made in memory (413 beyond it); NDJSON is answered line by line and has no limit' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-head -d 'Largest head of a request' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-fields -d 'Most header fields of a request' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-url -d 'Longest path with its query' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-connections -d 'Most connections at once; further ones are told to come back (503)' -r
-complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-requests -d 'Most requests that are worked on at once; further ones are told to come back (503)' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l max-requests -d 'Most requests that are worked on at once; further ones are told to come back (503). Health paths are always answered, and a request counts once its body is there' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l timeout-s -d 'Seconds that an answer may take (504 after that); 0 is no limit' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l header-timeout-s -d 'Seconds in which the head of a request must have come' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand serve" -l body-timeout-s -d 'Seconds in which more of a body must have come' -r

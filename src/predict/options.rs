@@ -59,6 +59,8 @@ pub struct Options {
     pub manifest: Option<PathBuf>,
     /// Where the page about the run goes.
     pub report: Option<PathBuf>,
+    /// Where the profile of the records goes.
+    pub profile: Option<PathBuf>,
     /// Score what has arrived, and write it at once.
     pub stream: bool,
     pub quiet: bool,
@@ -179,6 +181,7 @@ impl Options {
             checkpoint_every: checkpoint_every()?,
             manifest: args.long.manifest.clone(),
             report: args.report.clone(),
+            profile: args.profile.clone(),
             stream: args.long.stream,
             quiet: args.run.quiet,
             runtime: flags::runtime_choice(&args.runtime, args.run.intra_op)?,

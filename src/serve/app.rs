@@ -15,15 +15,16 @@ use super::auth::{self, Auth};
 use super::call::Call;
 use super::cors::Cors;
 use super::log::Log;
-use super::message::{Body, Head, Method, Refusal, Reply, Service};
+use super::message::{Asked, Body, Head, Method, Refusal, Reply, Service};
 use super::metrics::Metrics;
 use super::observed::{self, Observed};
 use super::options::Operation;
 use super::problem::Problem;
+use super::record::Recorder;
 use super::registry::Registry;
 use super::registry::keeper::{Event, Keeper, What};
 use super::routes::{self, Found, Route};
-use super::{cloud, info, metrics, mlflow, native, oip, openapi, page, tfs};
+use super::{cloud, drift, info, metrics, mlflow, native, oip, openapi, page, tfs};
 
 use crate::batch::write::NonFinite;
 
@@ -44,6 +45,8 @@ pub struct App {
     /// Who loads and unloads; none where the models are as they are.
     pub keeper: Option<Arc<Keeper>>,
     pub change: Change,
+    /// Who records requests, where somebody does.
+    pub recorder: Option<Arc<Recorder>>,
     auth: Auth,
     cors: Cors,
     is_stopping: AtomicBool,
@@ -67,6 +70,7 @@ impl App {
             log: Log::default(),
             keeper: None,
             change: Change::default(),
+            recorder: None,
             auth: Auth::default(),
             cors: Cors::default(),
             is_stopping: AtomicBool::new(false),
@@ -92,7 +96,7 @@ impl App {
         &self.auth
     }
 
-    /// Whether requests are welcome: every model has a version that is ready, and the end has not begun.
+    /// Whether requests are welcome: some model is ready, and the end has not begun.
     pub fn is_ready(&self) -> bool {
         !self.is_stopping() && self.registry.is_ready()
     }
@@ -106,7 +110,7 @@ impl App {
     pub fn not_ready(&self) -> Problem {
         let message = match self.is_stopping() {
             true => "the server is stopping",
-            false => "a model is not ready",
+            false => "no model is ready",
         };
         Problem::refused(503, "not_ready", message)
     }
@@ -133,6 +137,18 @@ impl App {
         first
             .map_or("", |hosted| hosted.model.runtime_version())
             .to_owned()
+    }
+
+    /// The path with its variable parts named; empty where no route has it.
+    pub fn template(&self, path: &str) -> &'static str {
+        if let Some(found) = self.cloud.find(path) {
+            return found.template;
+        }
+        let Some(segments) = routes::segments(path) else {
+            return "";
+        };
+        let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
+        routes::find(&segments).map_or("", |found| found.template)
     }
 
     fn route<'s>(
@@ -166,6 +182,7 @@ impl App {
             Route::Mlflow(route) => mlflow::answer(self, call, route, head, body),
             Route::Cloud(route) => cloud::answer(self, call, route, body),
             Route::Info(route) => info::answer(self, call, route),
+            Route::Drift(route) => drift::answer(self, call, route),
             Route::OpenApi(route) => openapi::answer(self, route, head),
             Route::Page(route) => page::answer(self, route, head),
             Route::Metrics(_) => metrics::answer(self),
@@ -231,6 +248,10 @@ impl Service for App {
         if self.registry.has_shares() {
             call.key = self.change.key(head, observed.id());
         }
+        let wants = |recorder: &Arc<Recorder>| recorder.wants(observed.id());
+        if self.recorder.as_ref().is_some_and(wants) {
+            call.recorded = Some(observed.id().into());
+        }
         // A browser asks without a token whether it may ask with one.
         let reply = match self.cors.preflight(head) {
             Some(reply) => reply,
@@ -241,12 +262,25 @@ impl Service for App {
         if let Some(hosted) = &call.model {
             reply = reply.with("X-Model-Version", hosted.version.clone());
         }
-        observed.close(head, call, reply)
+        match body.is_answered() {
+            // It was told of when the client was.
+            true => observed.too_late(head.method, &call, reply),
+            false => observed.close(head, call, reply),
+        }
     }
 
-    fn refuse<'s>(&'s self, refusal: &Refusal) -> Reply<'s> {
-        let reply = native::error(&Problem::Refused(refusal.clone()));
-        observed::refused(self, refusal, reply)
+    fn refuse<'s>(&'s self, refusal: &Refusal, asked: Option<&Asked<'_>>) -> Reply<'s> {
+        let problem = Problem::Refused(refusal.clone());
+        let reply = match asked {
+            Some(asked) => self.error(asked.path, &problem),
+            None => native::error(&problem),
+        };
+        observed::refused(self, (refusal, asked), reply)
+    }
+
+    fn is_vital(&self, path: &str) -> bool {
+        let cloud = || self.cloud.find(path).map(|found| found.route);
+        auth::is_health(path) || cloud() == Some(cloud::Route::Health)
     }
 }
 

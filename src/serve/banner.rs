@@ -76,7 +76,8 @@ impl Banner {
             .first()
             .map_or("", |hosted| hosted.model.runtime_version());
         let of_model = |hosted: &Arc<Hosted>| {
-            let warnings = hosted.model.warnings().iter();
+            let meddle = hosted.queue.warning();
+            let warnings = hosted.model.warnings().iter().chain(meddle.as_ref());
             let named = warnings.map(|warning| format!("{}: {warning}", hosted.name));
             named.collect::<Vec<_>>()
         };
@@ -179,6 +180,10 @@ impl Banner {
         if let Some(token) = &self.token {
             options.push_str(&format!(" -H \"authorization: Bearer {token}\""));
         }
+        if address.starts_with("https://") {
+            // The certificate is hardly for an address of this machine.
+            options.push_str(" -k");
+        }
         let server = match address.strip_prefix("unix:") {
             None => url(address)?,
             Some(path) => {
@@ -203,7 +208,9 @@ fn labelled(out: &mut String, label: &str, text: &str) {
 fn shown_address(address: &str) -> String {
     match url(address) {
         None => escape_controls(address),
-        Some(url) if is_any(address) => format!("{url} and all other addresses of this machine"),
+        Some(url) if is_any(address.trim_start_matches("https://")) => {
+            format!("{url} and all other addresses of this machine")
+        }
         Some(url) => url,
     }
 }
@@ -213,10 +220,11 @@ fn url(address: &str) -> Option<String> {
     if address.starts_with("unix:") {
         return None;
     }
+    let (scheme, address) = address.split_once("://").unwrap_or(("http", address));
     let (_, port) = address.rsplit_once(':')?;
     Some(match is_any(address) {
-        true => format!("http://127.0.0.1:{port}"),
-        false => format!("http://{address}"),
+        true => format!("{scheme}://127.0.0.1:{port}"),
+        false => format!("{scheme}://{address}"),
     })
 }
 

@@ -35,6 +35,8 @@ pub struct Call {
     pub reason: &'static str,
     /// The same for people, with the first fault.
     pub fault: String,
+    /// Its id, where it is recorded.
+    pub recorded: Option<Arc<str>>,
     /// Where a streamed answer counts.
     stream: Option<Arc<Mutex<Call>>>,
 }
@@ -56,6 +58,7 @@ impl Call {
             runs: None,
             reason: "",
             fault: String::new(),
+            recorded: None,
             stream: None,
         }
     }
@@ -67,6 +70,7 @@ impl Call {
             started: self.started,
             route: self.route,
             model: self.model.clone(),
+            recorded: self.recorded.clone(),
             // It takes as long as its client.
             ..Call::new(None)
         }));

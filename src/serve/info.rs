@@ -112,11 +112,17 @@ fn version(entry: &Entry, slot: &Slot) -> Value {
         if let Some((_, part)) = part {
             add("share", json!(part));
         }
-        if entry
-            .shadow()
-            .is_some_and(|shadow| Arc::ptr_eq(shadow, hosted))
-        {
-            add("shadow", json!(true));
+        if let Some(shadow) = &*hosted.shadow.load() {
+            let counts = &shadow.counts;
+            let compared = json!({
+                "version": shadow.target.version,
+                "records": counts.records(),
+                "agreeing": counts.agreeing(),
+                "largest_difference": counts.largest(),
+                "failed_runs": counts.failed(),
+                "left_out_runs": counts.left_out(),
+            });
+            add("shadow", compared);
         }
     }
     let labels = entry.labels_of(&slot.version);

@@ -11,10 +11,12 @@ pub mod auth;
 pub mod b64;
 pub mod banner;
 pub mod batching;
+pub mod bound;
 pub mod call;
 pub mod cloud;
 pub mod cors;
 pub mod counters;
+pub mod drift;
 pub mod fixed;
 pub mod hosted;
 pub mod http;
@@ -33,10 +35,12 @@ pub mod outputs;
 pub mod page;
 pub mod problem;
 pub mod query;
+pub mod record;
 pub mod records;
 pub mod registry;
 pub mod reload;
 pub mod routes;
+pub mod shadow;
 pub mod tensors;
 pub mod tfs;
 
@@ -57,7 +61,7 @@ use registry::keeper::Keeper;
 use registry::watch::{Look, Watch};
 use reload::Reload;
 
-/// At the end the log has so long to be written.
+/// At the end the log has so long to be written, and so has what is recorded.
 const FLUSH: Duration = Duration::from_secs(1);
 
 /// Runs `mlserve serve` until a signal ends it. `typed_again` says what the flags are when SIGHUP has
@@ -73,12 +77,14 @@ pub fn run(
     // Before the models: an address that is taken is found at once, and who connects early waits.
     let listeners = listen(&options)?;
     let threads = options.wishes.hosting.threads;
+    let recorder = options.wishes.hosting.recorder.clone();
     let (keeper, _) = Keeper::start(options.wishes)?;
     let registry = Arc::clone(keeper.registry());
     let app = App::new(registry, options.nan, options.limits.handler);
     let mut app = app.operated(options.operation);
     app.cloud = options.cloud;
     app.keeper = Some(Arc::new(keeper));
+    app.recorder = recorder;
     let app = Arc::new(app);
     let stop = Stop::default();
     let stopping = Arc::clone(&app);
@@ -96,6 +102,9 @@ pub fn run(
     let served = http::serve(listeners, options.limits, Arc::clone(&app), gauges, &stop);
     drop(watch);
     app.log.flush(FLUSH);
+    if let Some(recorder) = &app.recorder {
+        recorder.flush(FLUSH);
+    }
     match served.map_err(cannot_start)? {
         Ended::All => {}
         Ended::Some(open) => {
@@ -109,14 +118,17 @@ pub fn run(
 /// The sockets that systemd passes on, else those that are asked for.
 fn listen(options: &Options) -> Result<Vec<Listener>> {
     let passed_on = Listener::passed_on()?;
-    if !passed_on.is_empty() {
-        return Ok(passed_on);
-    }
-    options
-        .listen
-        .iter()
-        .map(|place| Listener::bind(place))
-        .collect()
+    let listeners = match passed_on.is_empty() {
+        false => passed_on,
+        true => options
+            .listen
+            .iter()
+            .map(|place| Listener::bind(place))
+            .collect::<Result<_>>()?,
+    };
+    let tls = options.tls.as_ref();
+    let listeners = listeners.into_iter();
+    Ok(listeners.map(|listener| listener.with_tls(tls)).collect())
 }
 
 /// Lines for whoever watches; nobody may.

@@ -13,7 +13,7 @@ use crate::cli::ServeArgs;
 use crate::error::{Result, escape_controls};
 
 use super::app::App;
-use super::options::Options;
+use super::options;
 
 /// What a server was started with, to see what is new.
 pub struct Reload<R> {
@@ -44,9 +44,9 @@ impl<R: Fn() -> Result<Box<ServeArgs>>> Reload<R> {
 
     fn try_now(&self) -> Result<Vec<String>> {
         let args = (self.read)()?;
-        let options = Options::new(&args)?;
         if let Some(keeper) = &self.app.keeper {
-            let events = keeper.rewish(options.wishes)?;
+            let wishes = options::wishes(&args, keeper.hosting())?;
+            let events = keeper.rewish(wishes)?;
             self.app.note(&events);
         }
         let now = fixed(&args);
@@ -70,6 +70,12 @@ fn fixed(args: &ServeArgs) -> Vec<(&'static str, String)> {
             shown(&(&args.operation.log, &args.operation.cors)),
         ),
         ("limits", shown(&args.limits)),
+        ("batching", shown(&args.batching)),
+        ("hardware", shown(&args.hardware)),
+        (
+            "what is recorded and held against baselines",
+            shown(&args.seen),
+        ),
         ("fields", shown(&args.fields)),
         ("values", shown(&args.values)),
         ("predictions", shown(&args.predictions)),

@@ -13,15 +13,18 @@ use crate::batch::columns::{Layout, Wanted};
 use crate::batch::encode::Group;
 use crate::batch::feed::{BatchAxis, How, Kind, kind};
 use crate::batch::first;
+use crate::batch::plan::Plan;
 use crate::batch::run::Part;
 use crate::each_dtype;
 use crate::model::signature::{Port, shape_text};
 use crate::model::tensor::{Tensor, Value};
 
 use super::batching::join;
+use super::bound::Bound;
 use super::call::Call;
 use super::hosted::Hosted;
 use super::problem::{Fault, Faults, Problem, Step};
+use super::record;
 use super::records::{Place, Runs, check_refused, wish};
 
 /// Tensors for all inputs of a model, found to fit.
@@ -108,10 +111,41 @@ impl<'h> Inputs<'h> {
     /// # Errors
     /// [`Problem::Invalid`] where the model refuses the tensors; 504.
     pub fn run(self, call: &mut Call) -> Result<Vec<Value>, Problem> {
+        let values = self.run_all(call)?;
+        if let (Some(watch), Some(_)) = (&self.hosted.watch, &call.model) {
+            let layout = self.hosted.kept_layout(&self.hosted.hosting.wanted);
+            watch.tensors(&self.group, &values, layout.as_deref());
+        }
+        if call.recorded.is_some() {
+            self.record(call, &values);
+        }
+        Ok(values)
+    }
+
+    /// Records what the model said, as it says it to records.
+    fn record(&self, call: &Call, values: &[Value]) {
+        let layout = self.hosted.kept_layout(&self.hosted.hosting.wanted);
+        let records = self.group.records;
+        let arranged = layout.and_then(|layout| {
+            let outputs = layout.arrange(values.to_vec(), records).ok()?;
+            Some((layout, [Part::Scored { records, outputs }]))
+        });
+        let of = (self.hosted, call.recorded.as_ref());
+        let group = std::slice::from_ref(&self.group);
+        match arranged {
+            Some((layout, parts)) => {
+                record::note(of, (&layout, &parts), self.hosted.plan(), (None, group));
+            }
+            None => record::left_out(of, records),
+        }
+    }
+
+    fn run_all(&self, call: &mut Call) -> Result<Vec<Value>, Problem> {
         if self.batch == BatchAxis::Free && !self.is_divisible() {
             return self.run_group(call, &self.group);
         }
         let mut runs = Vec::new();
+        let mut bound = Bound::new(self.hosted);
         for range in self.ranges() {
             let records = range.len();
             if records == self.group.records && self.batch == BatchAxis::Free {
@@ -123,6 +157,7 @@ impl<'h> Inputs<'h> {
             values
                 .iter_mut()
                 .for_each(|value| cut(value, rows, records));
+            bound.add_values(&values)?;
             runs.push(values);
         }
         match runs.is_empty() {
@@ -170,6 +205,13 @@ impl<'h> Inputs<'h> {
         };
         let (layout, parts) = runs.run(call, &groups, layout, lay_out)?;
         check_refused(&parts, &self.place)?;
+        if let (Some(watch), Some(_)) = (&self.hosted.watch, &call.model) {
+            let is_usual = *wanted == self.hosted.hosting.wanted;
+            watch.records(&groups, if is_usual { &parts } else { &[] });
+        }
+        let of = (self.hosted, call.recorded.as_ref());
+        let plan = self.hosted.plan();
+        record::note(of, (&layout, &parts), plan, (None, &groups));
         Ok((layout, parts))
     }
 
@@ -209,6 +251,11 @@ impl Hosted {
             Ok(planned) => planned.plan.batch,
             Err(_) => crate::batch::feed::batch_axis(self.model.signature(), |_| false),
         }
+    }
+
+    /// How tensors are fed by the columns of records; `None` where they are not.
+    fn plan(&self) -> Option<&Plan> {
+        self.expected().ok().map(|planned| &planned.plan)
     }
 
     /// The inputs that a request has to give: all but a state and what `--set` gives.

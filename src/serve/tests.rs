@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::app::App;
 use super::batching::pool::Pool;
 use super::batching::queue::Limits;
+use super::drift::Baselines;
 use super::hosted::{Hosted, Hosting};
 use super::message::{Content, Head, Header, Method, Service};
 use super::registry::Registry;
@@ -55,6 +56,9 @@ pub(super) fn hosting() -> Hosting {
             max_queue: 256,
             delay: Duration::ZERO,
         },
+        baselines: Baselines::default(),
+        recorder: None,
+        reply_bytes: 256 << 20,
     }
 }
 

@@ -27,6 +27,7 @@ mod labels;
 mod layers;
 mod long;
 mod predict;
+mod profile;
 mod readme;
 mod run;
 mod runtime;

@@ -58,9 +58,9 @@ fn no_model_of_the_zoo_is_forgotten() {
 }
 
 #[test]
-fn sets_of_large_numbers_stay_with_onnx_runtime() {
+fn sets_of_large_numbers_are_ours() {
     let model = model_path(&format!("{ZOO}/joint_large_members.onnx"));
     let outcome = mlserve(&["inspect", "--json", &model]).run();
     let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
-    assert_eq!(report["trees"]["kernel"], "onnxruntime");
+    assert_eq!(report["trees"]["kernel"], "mlserve");
 }

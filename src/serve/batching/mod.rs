@@ -10,8 +10,12 @@
 //! A request runs in its own thread, at once, while a permit is free: nobody ever waits for others to
 //! come (but with `--batch-delay-ms`), and one client alone pays for two atomic exchanges. Where none is
 //! free it waits in one line, the oldest first, whatever its model. Who gives a permit back hands it to
-//! the first in the line, who takes along all that waits for the same model and fits, as one batch. So
-//! batches grow with the load, and only where runs take long enough that others come meanwhile.
+//! the first in the line, who takes along all that waits for the same model and fits, as one batch.
+//!
+//! A thread whose model's batches are much cheaper than its single runs lets other threads forward
+//! before it runs (`sched_yield`), so that what has arrived can come into the line; where that brings
+//! nobody it is soon left out. Models of a few microseconds run at once: to wait and to be woken costs
+//! more than a batch saves them.
 //!
 //! Records of one batch must not change each other's predictions: [`check`] tries that when a model is
 //! loaded. Knows no dialect and no socket. Whether a client still waits is not known either: one that
@@ -72,6 +76,9 @@ impl Hosted {
         call.queued += done.queued;
         call.ran(done.started, done.took, group.records);
         call.batches += usize::from(done.is_own);
+        if let (Ok(values), Some(shadow)) = (&done.values, &*self.shadow.load()) {
+            shadow.compare(&group.inputs, group.records, values);
+        }
         Ok(done.values)
     }
 
@@ -82,6 +89,12 @@ impl Hosted {
 }
 
 impl Queue {
+    /// What the user should hear: a model that answers by what else is asked is mostly a mistake.
+    pub(super) fn warning(&self) -> Option<String> {
+        let is_told = self.joins() == Err(check::MEDDLE);
+        is_told.then(|| format!("{}, so each request runs alone", check::MEDDLE))
+    }
+
     /// The JSON object `description` with how runs are batched.
     pub(super) fn told_in(&self, description: &str) -> String {
         let Ok(Json::Object(mut told)) = serde_json::from_str::<Json>(description) else {
@@ -90,6 +103,7 @@ impl Queue {
         let limits = self.limits();
         let batching = json!({
             "joined": self.joins().is_ok(),
+            "saves_us": self.joins().ok().map(|joins| joins.saves.as_micros() as u64),
             "reason": self.joins().err(),
             "max_batch": limits.max_batch,
             "max_queue": limits.max_queue,

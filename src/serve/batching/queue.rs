@@ -58,27 +58,47 @@ pub struct Done {
 /// What runs a model on tensors that hold so many records.
 pub type Runner<'r> = &'r dyn Fn(&[Tensor], usize) -> Result<Vec<Value>>;
 
+/// How runs are joined.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Joins {
+    /// What a record costs less in a batch than alone.
+    pub saves: Duration,
+}
+
+/// What a record must cost less in a batch for others to be let forward before a run begins: what it
+/// costs them to wait in the line and to be woken.
+const WORTH_WAITING: Duration = Duration::from_micros(5);
+/// After so many runs that found no company, only one in so many looks for it.
+const PATIENCE: usize = 16;
+
 /// The runs of one model.
 pub struct Queue {
     pool: Arc<Pool>,
     limits: Limits,
-    /// Why its runs are never joined.
-    joins: std::result::Result<(), String>,
+    /// How its runs are joined, or why never.
+    joins: std::result::Result<Joins, String>,
     /// Set where a run gave something that cannot be divided, whatever was found at load.
     is_indivisible: AtomicBool,
     /// How many of its runs are in the line.
     waiting: Arc<AtomicUsize>,
+    /// Runs in a row that found no company; it need not be exact.
+    in_vain: AtomicUsize,
 }
 
 impl Queue {
     /// Runs with the permits of `pool`; joined unless `joins` says why not.
-    pub fn new(pool: &Arc<Pool>, limits: Limits, joins: std::result::Result<(), String>) -> Queue {
+    pub fn new(
+        pool: &Arc<Pool>,
+        limits: Limits,
+        joins: std::result::Result<Joins, String>,
+    ) -> Queue {
         Queue {
             pool: Arc::clone(pool),
             limits,
             joins,
             is_indivisible: AtomicBool::new(false),
             waiting: Arc::default(),
+            in_vain: AtomicUsize::new(0),
         }
     }
 
@@ -89,12 +109,12 @@ impl Queue {
 
     /// # Errors
     /// Why its runs are not joined.
-    pub fn joins(&self) -> std::result::Result<(), &str> {
+    pub fn joins(&self) -> std::result::Result<Joins, &str> {
         match &self.joins {
-            Ok(()) if self.is_indivisible.load(Ordering::Relaxed) => {
+            Ok(_) if self.is_indivisible.load(Ordering::Relaxed) => {
                 Err("a batch gave results that do not divide by records")
             }
-            Ok(()) => Ok(()),
+            Ok(joins) => Ok(*joins),
             Err(why) => Err(why),
         }
     }
@@ -113,21 +133,15 @@ impl Queue {
         let is_joint = self.is_joint(work);
         let gathers = is_joint && !self.limits.delay.is_zero();
         if !gathers && let Some(permit) = self.pool.enter() {
-            return Ok(alone(work, run, permit, Duration::ZERO));
+            return self.go(work, run, permit, is_joint);
         }
         let since = Instant::now();
         let mut waiter = Waiter::new(&self.waiting, since, work.deadline);
         waiter.ripe_at = gathers.then(|| since + self.limits.delay);
-        waiter.joint = is_joint.then(|| Joint {
-            // Others run them while this thread only waits, and it may give up before.
-            inputs: work.inputs.to_vec(),
-            counts: work.counts.to_vec(),
-            records: work.records,
-            most: self.limits.max_batch,
-        });
+        waiter.joint = is_joint.then(|| self.joint(work));
         let waiter = Arc::new(waiter);
         match self.turn(&waiter, self.limits.max_queue)? {
-            Turn::Leads => self.lead(&waiter, work, run),
+            Turn::Leads => self.lead(&waiter, work, run, self.pool.permit()),
             Turn::Ran(ran) => Ok(Done {
                 queued: ran.started.saturating_duration_since(since),
                 values: Ok(ran.values),
@@ -136,6 +150,55 @@ impl Queue {
                 is_own: false,
             }),
             Turn::Alone | Turn::Late => self.again(since, work, run),
+        }
+    }
+
+    /// Runs `work`, for which a permit was free, with what comes while other threads are let forward.
+    ///
+    /// A thread that has the core ends its run before others get it, so that what has arrived would be
+    /// run one by one, each with a permit that is free again: with as many permits as cores nothing
+    /// would ever wait (measured: 1.1 records a run with 64 clients).
+    fn go(
+        &self,
+        work: &Work<'_>,
+        run: Runner<'_>,
+        permit: Permit<'_>,
+        is_joint: bool,
+    ) -> std::result::Result<Done, Problem> {
+        let is_worth_it = |joins: Joins| joins.saves >= WORTH_WAITING;
+        let since = Instant::now();
+        if !is_joint || !self.joins().is_ok_and(is_worth_it) || !self.finds_company() {
+            return Ok(alone(work, run, permit, Duration::ZERO));
+        }
+        let mut first = Waiter::new(&self.waiting, since, work.deadline);
+        first.joint = Some(self.joint(work));
+        self.lead(&first, work, run, permit)
+    }
+
+    /// Lets other threads forward, and says whether some of them have come to wait here. Where that
+    /// was in vain lately it is mostly left out: while other programs want the core, it takes long.
+    fn finds_company(&self) -> bool {
+        let in_vain = self.in_vain.load(Ordering::Relaxed);
+        let is_tried = in_vain < PATIENCE || in_vain.is_multiple_of(PATIENCE);
+        if is_tried {
+            std::thread::yield_now();
+        }
+        let has_come = self.waiting.load(Ordering::Relaxed) > 0;
+        let in_vain = match has_come {
+            true => 0,
+            false => in_vain.wrapping_add(1),
+        };
+        self.in_vain.store(in_vain, Ordering::Relaxed);
+        has_come
+    }
+
+    fn joint(&self, work: &Work<'_>) -> Joint {
+        Joint {
+            // Others run them while this thread only waits, and it may give up before.
+            inputs: work.inputs.to_vec(),
+            counts: work.counts.to_vec(),
+            records: work.records,
+            most: self.limits.max_batch,
         }
     }
 
@@ -178,11 +241,11 @@ impl Queue {
     /// Runs `first`, which has a permit, and what can be run along with it.
     fn lead(
         &self,
-        first: &Arc<Waiter>,
+        first: &Waiter,
         work: &Work<'_>,
         run: Runner<'_>,
+        permit: Permit<'_>,
     ) -> std::result::Result<Done, Problem> {
-        let permit = self.pool.permit();
         let companions = Companions(self.pool.companions(first));
         let queued = first.since.elapsed();
         if companions.0.is_empty() {

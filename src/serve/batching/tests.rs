@@ -11,7 +11,7 @@ use ndarray::{Array1, Array2, Axis, array};
 
 use super::check::is_same;
 use super::pool::Pool;
-use super::queue::{Done, Limits, Queue, Work};
+use super::queue::{Done, Joins, Limits, Queue, Work};
 use crate::batch::encode::Group;
 use crate::error::{Error, Result};
 use crate::model::tensor::{Tensor, Value};
@@ -48,7 +48,7 @@ type Asked<'s> = ScopedJoinHandle<'s, Answer>;
 impl Gated {
     fn new(pool: &Arc<Pool>, limits: Limits) -> Gated {
         Gated {
-            queue: Queue::new(pool, limits, Ok(())),
+            queue: Queue::new(pool, limits, Ok(Joins::default())),
             runs: Mutex::default(),
             changed: Condvar::new(),
         }
@@ -413,7 +413,7 @@ fn a_panic_is_the_fault_of_one_and_nobody_waits_for_ever() {
 #[test]
 fn results_that_do_not_divide_are_given_to_nobody_and_joining_ends() {
     let pool = Arc::new(Pool::new(1));
-    let queue = Queue::new(&pool, LIMITS, Ok(()));
+    let queue = Queue::new(&pool, LIMITS, Ok(Joins::default()));
     let sizes = Mutex::new(Vec::new());
     let run = |inputs: &[Tensor], records: usize| {
         sizes.lock().unwrap().push(records);
@@ -472,7 +472,11 @@ fn with_a_delay_a_run_waits_for_others_until_the_batch_is_full_or_it_has_waited_
 fn every_answer_under_load_is_that_of_its_own_question() {
     const RUNS: usize = 2;
     let pool = Arc::new(Pool::new(RUNS));
-    let queues = [(); 3].map(|()| Queue::new(&pool, LIMITS, Ok(())));
+    // The last lets others forward before it runs.
+    let queues = [0, 0, 1].map(|saves| {
+        let saves = Duration::from_secs(saves);
+        Queue::new(&pool, LIMITS, Ok(Joins { saves }))
+    });
     let (running, runs, joined) = (
         AtomicUsize::new(0),
         AtomicUsize::new(0),

@@ -8,7 +8,7 @@
 
 pub mod line;
 mod sink;
-mod stamp;
+pub(in crate::serve) mod stamp;
 pub mod trace;
 
 use std::cell::RefCell;

@@ -4,9 +4,11 @@
 //! that is not here) never makes a series. Knows no socket: whoever has connections counts them in
 //! [`Gauges`].
 
+mod drift;
 mod models;
 mod page;
 mod process;
+mod record;
 pub mod series;
 mod sharded;
 
@@ -21,12 +23,14 @@ use super::hosted::Hosted;
 use super::http::Gauges;
 use super::message::{Method, Reply};
 use super::problem::Problem;
+use super::record::Recorder;
 use super::registry::keeper::Event;
 use super::registry::table::Table;
 use super::routes::Found;
 use page::Page;
 use series::Series;
 use sharded::Sharded;
+pub use sharded::thread_number;
 
 /// The only route here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +49,7 @@ pub fn find(segments: &[&str]) -> Option<Found<Route>> {
 pub fn answer<'s>(app: &App) -> Result<Reply<'s>, Problem> {
     let text = app
         .metrics
-        .text(&app.registry.table())
+        .text(&app.registry.table(), app.recorder.as_deref())
         .map_err(|_| Problem::refused(500, "metrics", "the metrics cannot be written as text"))?;
     Ok(Reply::new(
         200,
@@ -135,10 +139,7 @@ impl Metrics {
 
     /// Counts a request that was answered with `status` after `total`.
     pub fn observe(&self, call: &Call, method: Method, status: u16, total: Duration) {
-        let route = match call.route {
-            "" => "other",
-            route => route,
-        };
+        let route = named(call.route);
         let hosted = call.model.as_deref();
         let series = hosted.map_or(&self.none, |hosted| self.adopt(hosted));
         series.answered(route, status, total);
@@ -150,10 +151,19 @@ impl Metrics {
         }
     }
 
-    /// Counts what never became a request.
-    pub fn refused(&self, status: u16, reason: &'static str) {
-        self.none.answered("other", status, Duration::ZERO);
+    /// Counts what was not asked of any model, or is still at work there; `route` is empty where there
+    /// is none.
+    pub fn refused(&self, route: &'static str, status: u16, reason: &'static str, total: Duration) {
+        self.none.answered(named(route), status, total);
         self.reject(reason);
+    }
+
+    /// Counts with its model a request that [`Metrics::refused`] has counted as too late.
+    pub fn too_late(&self, call: &Call, method: Method) {
+        if let Some(hosted) = &call.model {
+            let series = self.adopt(hosted);
+            series.inferred(call, method, 504, call.started.elapsed());
+        }
     }
 
     fn reject(&self, reason: &'static str) {
@@ -178,7 +188,7 @@ impl Metrics {
     }
 
     /// Everything as Prometheus text.
-    fn text(&self, table: &Table) -> prometheus::Result<Vec<u8>> {
+    fn text(&self, table: &Table, recorder: Option<&Recorder>) -> prometheus::Result<Vec<u8>> {
         let mut page = Page::default();
         self.none.append(&mut page);
         let models = {
@@ -193,6 +203,12 @@ impl Metrics {
             models.clone()
         };
         models.iter().for_each(|series| series.append(&mut page));
+        table
+            .ready()
+            .for_each(|hosted| drift::append(&mut page, hosted));
+        if let Some(recorder) = recorder {
+            record::append(&mut page, recorder);
+        }
         for (reason, count) in locked(&self.rejected).iter() {
             page.counter(
                 "mlserve_rejected_total",
@@ -255,6 +271,14 @@ impl Metrics {
             &[("version", env!("CARGO_PKG_VERSION")), ("runtime", runtime)],
             1.0,
         );
+    }
+}
+
+/// A route as its label says it.
+fn named(route: &'static str) -> &'static str {
+    match route {
+        "" => "other",
+        route => route,
     }
 }
 

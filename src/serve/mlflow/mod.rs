@@ -89,7 +89,7 @@ fn invoke<'s>(
 ) -> Result<Reply<'s>, Problem> {
     let sent = Sent::of(head)?;
     let wanted = Form::of_answer(head, Form::Json)?;
-    let ask = Ask::of(hosted);
+    let ask = Ask::of(hosted).recorded(call);
     let place = Place::below(&[]);
     // SageMaker's CSV has no header; a client that sends one can read one.
     let mut has_header = false;

@@ -86,7 +86,7 @@ fn predict<'s>(
     head: &Head<'_>,
     body: &mut dyn Body,
 ) -> Result<Reply<'s>, Problem> {
-    let ask = wishes::of_query(hosted, head.query)?;
+    let ask = wishes::of_query(hosted, head.query)?.recorded(call);
     let form = Form::of_body(head)?;
     let usual = match form {
         Form::Ndjson => Form::Ndjson,

@@ -46,7 +46,7 @@ pub(super) fn html(app: &App) -> String {
 <li><a href="redoc">Reference</a></li>
 <li><a href="openapi.json">openapi.json</a></li>
 <li><a href="models">models</a></li>
-{metrics}</ul></nav>
+{metrics}{drift}</ul></nav>
 </header>
 <main>
 {cards}</main>
@@ -59,6 +59,10 @@ pub(super) fn html(app: &App) -> String {
         metrics = match routes::find(&["metrics"]) {
             Some(_) => "<li><a href=\"metrics\">metrics</a></li>\n",
             None => "",
+        },
+        drift = match models.iter().any(|told| told.hosted.watch.is_some()) {
+            true => "<li><a href=\"drift\">drift</a></li>\n",
+            false => "",
         },
     )
 }
@@ -226,7 +230,7 @@ fn names<S: AsRef<str>>(all: &[S]) -> String {
 }
 
 /// A name on one line, as text of a page or an attribute in quotes.
-fn text(name: &str) -> String {
+pub(in crate::serve) fn text(name: &str) -> String {
     text_lines(&shown(name))
 }
 

@@ -10,6 +10,8 @@ mod tests;
 
 use std::sync::OnceLock;
 
+pub(super) use home::text;
+
 use super::app::App;
 use super::fixed::{ASK_AGAIN, Fixed, Renewed};
 use super::message::{Head, Method, Reply};

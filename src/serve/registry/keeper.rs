@@ -130,6 +130,8 @@ impl Keeper {
             return Err(Error::usage("no model is there to be served")
                 .hint("a folder has models as iris.onnx, iris/model.onnx or iris/1/model.onnx"));
         }
+        let names: Vec<&str> = scan.found.iter().map(|found| found.name.as_str()).collect();
+        kept.wishes.hosting.baselines.check(&names)?;
         let mut change = Change::new(&keeper.registry, &mut kept);
         change.apply(&scan, Extent::Changed);
         let events = change.finish();
@@ -144,6 +146,11 @@ impl Keeper {
     /// What requests look up.
     pub fn registry(&self) -> &Arc<Registry> {
         &self.registry
+    }
+
+    /// How models are loaded and run, which is as it was from the start.
+    pub fn hosting(&self) -> Hosting {
+        self.locked().wishes.hosting.clone()
     }
 
     /// What lies there now.
@@ -195,11 +202,7 @@ impl Keeper {
             planned.push(entry);
         }
         astray(&planned)?;
-        // How models are run is as it was: they share one pool.
-        kept.wishes = Wishes {
-            hosting: kept.wishes.hosting.clone(),
-            ..wishes
-        };
+        kept.wishes = wishes;
         let mut change = Change::new(&self.registry, &mut kept);
         change.apply(&scan, Extent::Changed);
         Ok(change.finish().0)

@@ -10,6 +10,7 @@ use std::thread;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+use crate::model::compatible::compatible;
 use crate::serve::call::Call;
 use crate::serve::hosted::{Hosted, Hosting};
 use crate::serve::problem::Problem;
@@ -116,26 +117,8 @@ fn hash(path: &Path) -> io::Result<String> {
 /// What would not work any more for who is used to `before`.
 fn breaks(before: &Hosted, after: &Hosted) -> Vec<String> {
     let [before, after] = [before, after].map(|hosted| hosted.model.signature());
-    let mut breaks = Vec::new();
-    for (kind, before, after) in [
-        ("input", &before.inputs, &after.inputs),
-        ("output", &before.outputs, &after.outputs),
-    ] {
-        for port in before {
-            match after.iter().find(|other| other.name == port.name) {
-                None => breaks.push(format!("the {kind} \"{}\" is gone", port.name)),
-                Some(other) if other.kind != port.kind => breaks.push(format!(
-                    "the {kind} \"{}\" was {} and is {}",
-                    port.name, port.kind, other.kind
-                )),
-                Some(_) => {}
-            }
-        }
-    }
-    let known = |name: &str| before.inputs.iter().any(|port| port.name == name);
-    let new = after.inputs.iter().filter(|port| !known(&port.name));
-    breaks.extend(new.map(|port| format!("the input \"{}\" is new", port.name)));
-    breaks
+    let breaks = compatible(before, after);
+    breaks.iter().map(ToString::to_string).collect()
 }
 
 /// Scores the samples beside the model, if there are any. The zeros that it was laid out with have

@@ -16,12 +16,14 @@ pub mod table;
 pub mod version;
 pub mod watch;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
 use super::hosted::Hosted;
 use super::problem::Problem;
+use super::shadow::{Counts, Shadow};
 
 use table::{Entry, Slot, State, Table};
 
@@ -39,6 +41,8 @@ pub enum Pick<'p> {
 #[derive(Default)]
 pub struct Registry {
     table: ArcSwap<Table>,
+    /// What shadows have been compared to, by model, version and shadow.
+    compared: Mutex<HashMap<[String; 3], Arc<Counts>>>,
 }
 
 impl Registry {
@@ -74,7 +78,35 @@ impl Registry {
     /// Serves `entries` from now on.
     pub(super) fn publish(&self, entries: Vec<Entry>) {
         let generation = self.generation() + 1;
-        self.table.store(Arc::new(Table::new(entries, generation)));
+        let table = Table::new(entries, generation);
+        table.entries.iter().for_each(|entry| self.cast(entry));
+        self.table.store(Arc::new(table));
+    }
+
+    /// Links the versions of a model to its shadow.
+    fn cast(&self, entry: &Entry) {
+        let shadow = entry.shadow();
+        for hosted in entry.ready() {
+            let target = shadow.filter(|shadow| !Arc::ptr_eq(shadow, hosted));
+            let now = hosted.shadow.load();
+            let now = now.as_ref().map(|shadow| &shadow.target);
+            let is_new = match (now, target) {
+                (Some(now), Some(target)) => !Arc::ptr_eq(now, target),
+                (now, target) => now.is_some() || target.is_some(),
+            };
+            if is_new {
+                let link = target.map(|target| {
+                    let key = [&hosted.name, &hosted.version, &target.version].map(String::clone);
+                    Arc::new(Shadow::new(hosted, target, self.counts(key)))
+                });
+                hosted.shadow.store(link);
+            }
+        }
+    }
+
+    fn counts(&self, key: [String; 3]) -> Arc<Counts> {
+        let mut compared = self.compared.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(compared.entry(key).or_default())
     }
 
     /// All versions that are ready: the models in the order of the command line, the highest version
@@ -90,10 +122,12 @@ impl Registry {
         defaults.cloned().collect()
     }
 
-    /// Whether every model has a version that is ready.
+    /// Whether there is anything to ask. Every model was ready at the start; one that is loaded anew
+    /// later, or cannot be, is no reason to send the requests for all others elsewhere.
     pub fn is_ready(&self) -> bool {
         let table = self.table.load();
-        table.entries.iter().all(Entry::is_ready_or_unloaded)
+        let mut entries = table.entries.iter();
+        entries.any(|entry| entry.default().is_some() || entry.is_unloaded)
     }
 
     /// Whether any requests are shared out between versions, so that they need a key.

@@ -135,11 +135,6 @@ impl Entry {
         self.slots.iter().filter_map(Slot::hosted)
     }
 
-    /// Whether it is as its operator wants it.
-    pub fn is_ready_or_unloaded(&self) -> bool {
-        self.is_unloaded || self.default.is_some()
-    }
-
     /// The versions that somebody may still have.
     pub fn present(&self) -> impl Iterator<Item = &Slot> {
         self.slots.iter().filter(|slot| !slot.is_gone())

@@ -293,7 +293,7 @@ fn a_version_that_breaks_its_callers_is_told_of_or_refused() {
     let events = keeper.refresh(Extent::Changed).expect("a change");
     let first = events.first().expect("an event");
     assert!(
-        first.message.contains("the input \"X\" is gone"),
+        first.message.contains("input \"X\": it is gone"),
         "{first:?}"
     );
     assert_eq!(states(&keeper), ["m 2 ready"]);

@@ -21,6 +21,7 @@ use std::borrow::Cow;
 
 use super::app::App;
 use super::b64;
+use super::bound;
 use super::call::Call;
 use super::hosted::Hosted;
 use super::instances;
@@ -211,7 +212,7 @@ pub fn predict<'s>(
     body: &[u8],
     nan: NonFinite,
 ) -> Result<Reply<'s>, Problem> {
-    let mut ask = strict(hosted);
+    let mut ask = strict(hosted).recorded(call);
     let members = Members::read(decode::text(body)?, &["instances", "inputs"], &mut ask)?;
     let out = match (members.get("instances"), members.get("inputs")) {
         (Some(list), None) => {
@@ -233,6 +234,7 @@ pub fn predict<'s>(
             return Err(Problem::invalid("missing", message));
         }
     };
+    let out = bound::within(out, hosted.hosting.reply_bytes)?;
     Ok(Reply::json(200, out))
 }
 

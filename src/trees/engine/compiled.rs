@@ -11,6 +11,7 @@ use super::super::read::Refusal;
 use super::super::top::{Top, must_cut};
 use super::super::walk::{Walk, place};
 use super::gains::{Fold, Gifts, Layout, TreeGain};
+use super::levels::Levels;
 
 /// What cannot be, and is checked all the same.
 const UNSOUND: &str = "its program is not sound";
@@ -40,6 +41,8 @@ pub(in crate::trees) struct Compiled<T> {
     pub(super) node_values: Vec<T>,
     /// Not for every forest; a cut one has it.
     pub(super) walk: Option<Walk<T>>,
+    /// The levels of its trees, where all are oblivious.
+    pub(super) levels: Option<Levels<T>>,
     pub(super) fold: Fold,
     pub(super) is_cut: bool,
     pub(super) features: usize,
@@ -78,6 +81,7 @@ impl<T: Real> Compiled<T> {
             pushed.ok_or(Refusal::new(UNSOUND))?;
         }
         program.finish();
+        let levels = Levels::of(forest, &program);
         let (quads, places) = quads(&coder.coding);
         let mut compiled = Compiled {
             coding: coder.coding,
@@ -93,6 +97,7 @@ impl<T: Real> Compiled<T> {
             values: Vec::new(),
             node_values: Vec::new(),
             walk,
+            levels,
             fold,
             is_cut,
             features: forest.features(),

@@ -22,6 +22,7 @@ mod compiled;
 mod element;
 mod gains;
 mod instructions;
+mod levels;
 mod portable;
 mod scalar;
 #[cfg(target_arch = "x86_64")]

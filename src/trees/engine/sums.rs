@@ -2,6 +2,7 @@
 //!
 //! A few records walk (`scalar.rs`); more are cut into blocks (`block.rs`).
 
+use super::super::forest::Real;
 use super::super::walk::Walk;
 use super::Processor;
 #[cfg(target_arch = "x86_64")]
@@ -13,6 +14,7 @@ use super::compiled::Compiled;
 use super::element::Element;
 use super::gains::{Fold, Layout, TreeGain};
 use super::instructions::MOST_LANES;
+use super::levels::Levels;
 use super::portable::Portable;
 use super::scalar;
 
@@ -115,10 +117,7 @@ impl<T: Element> Compiled<T> {
             "columns were checked"
         );
         let count = records.count();
-        if let Some(walk) = &self.walk
-            && count < LEAST_RECORDS
-        {
-            self.walk_rows(walk, records, scratch);
+        if count < LEAST_RECORDS && self.few(records, scratch) {
             each(&mut scratch.rows);
             return;
         }
@@ -251,6 +250,62 @@ impl<T: Element> Compiled<T> {
         }
     }
 
+    /// The sums of a few records into `scratch.rows`; false if that is not faster than a block, or not
+    /// possible.
+    fn few(&self, records: Records<'_, T>, scratch: &mut Scratch<T>) -> bool {
+        match (&self.levels, &self.walk) {
+            (Some(levels), _) => self.go_by_levels(levels, records, scratch),
+            (None, Some(walk)) => self.walk_rows(walk, records, scratch),
+            (None, None) => return false,
+        }
+        true
+    }
+
+    /// The sums of a few records, all of whose trees are oblivious, into `scratch.rows`.
+    fn go_by_levels(&self, levels: &Levels<T>, records: Records<'_, T>, scratch: &mut Scratch<T>) {
+        let rows = &mut scratch.rows;
+        rows.clear();
+        rows.resize(records.count() * self.targets, T::default());
+        let records = records.rows.chunks_exact(records.columns);
+        for (record, sums) in records.zip(rows.chunks_exact_mut(self.targets)) {
+            let exits = levels.exits(record).zip(&self.trees);
+            match (sums, self.fold) {
+                // In a register, where going through memory would be the longest wait.
+                ([sum], Fold::Add) => {
+                    let value = |(exit, gain): (usize, &TreeGain)| {
+                        self.tables
+                            .get(gain.table + exit)
+                            .copied()
+                            .unwrap_or_default()
+                    };
+                    *sum = exits
+                        .map(value)
+                        .fold(T::default(), |sum, value| sum + value);
+                }
+                (sums, _) => exits.for_each(|(exit, gain)| self.add_exit(exit, gain, sums)),
+            }
+        }
+    }
+
+    /// Adds what an exit of a whole tree gives.
+    #[inline]
+    fn add_exit(&self, exit: usize, gain: &TreeGain, sums: &mut [T]) {
+        match self.layout {
+            Layout::Columns => {
+                for (number, (target, is_first)) in self.targets_of(gain).enumerate() {
+                    let value = self.tables.get(gain.table + number * gain.pitch + exit);
+                    if let (Some(value), Some(sum)) = (value, sums.get_mut(target)) {
+                        self.fold.put(sum, *value, is_first);
+                    }
+                }
+            }
+            Layout::Rows(pitch) => {
+                let row = self.tables.get(gain.table + exit * pitch..);
+                add_row(row.unwrap_or_default(), sums);
+            }
+        }
+    }
+
     /// The sums of a few records, which walk, into `scratch.rows`.
     fn walk_rows(&self, walk: &Walk<T>, records: Records<'_, T>, scratch: &mut Scratch<T>) {
         self.give_places(records, scratch);
@@ -287,21 +342,7 @@ impl<T: Element> Compiled<T> {
                     }
                 }
             }
-            Layout::Rows(_) => {
-                let (sums, values) = (sums.get_mut(..self.targets), values.get(..self.targets));
-                let (Some(sums), Some(values)) = (sums, values) else {
-                    return;
-                };
-                // Eight at a time, as one vector addition or two.
-                let (eights, rest) = sums.as_chunks_mut::<8>();
-                let (added, rest_added) = values.as_chunks::<8>();
-                for (sums, values) in eights.iter_mut().zip(added) {
-                    *sums = std::array::from_fn(|at| sums[at] + values[at]);
-                }
-                for (sum, value) in rest.iter_mut().zip(rest_added) {
-                    *sum = *sum + *value;
-                }
-            }
+            Layout::Rows(_) => add_row(values, sums),
         }
     }
 
@@ -327,6 +368,23 @@ impl<T: Element> Compiled<T> {
         let leaf = (leaf as usize).saturating_sub(gain.first_leaf);
         let start = gain.first_value + leaf * width;
         self.values.get(start..start + width).unwrap_or_default()
+    }
+}
+
+/// Adds a row of values to as many sums.
+#[inline]
+fn add_row<T: Real>(values: &[T], sums: &mut [T]) {
+    // Eight at a time, as one vector addition or two.
+    let (eights, rest) = sums.as_chunks_mut::<8>();
+    let (added, rest_added) = values.as_chunks::<8>();
+    for (sums, values) in eights.iter_mut().zip(added) {
+        *sums = std::array::from_fn(|at| sums[at] + values[at]);
+    }
+    let rest_added = added
+        .get(eights.len())
+        .map_or(rest_added, <[T; 8]>::as_slice);
+    for (sum, value) in rest.iter_mut().zip(rest_added) {
+        *sum = *sum + *value;
     }
 }
 

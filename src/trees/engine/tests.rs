@@ -62,7 +62,7 @@ const SMALL: Shape = Shape {
     is_oblivious: false,
 };
 
-const SHAPES: [(&str, Shape); 20] = [
+const SHAPES: [(&str, Shape); 23] = [
     ("small", SMALL),
     (
         "stumps",
@@ -200,6 +200,35 @@ const SHAPES: [(&str, Shape); 20] = [
         "oblivious",
         Shape {
             leaves: 64,
+            is_oblivious: true,
+            ..SMALL
+        },
+    ),
+    (
+        "oblivious, several targets",
+        Shape {
+            leaves: 64,
+            targets: 3,
+            is_single: false,
+            is_oblivious: true,
+            ..SMALL
+        },
+    ),
+    (
+        "oblivious, many targets",
+        Shape {
+            leaves: 16,
+            targets: 13,
+            is_single: false,
+            is_oblivious: true,
+            ..SMALL
+        },
+    ),
+    (
+        "oblivious, sets",
+        Shape {
+            leaves: 32,
+            has_sets: true,
             is_oblivious: true,
             ..SMALL
         },

@@ -298,3 +298,39 @@ fn configuration_that_is_wrong_is_told_of_with_its_line() {
             "serve.toml:3: there is no flag --prot that the key could set",
         );
 }
+
+#[test]
+fn a_shadow_is_compared_and_never_answers() {
+    let folder = Folder::with(&[]);
+    for version in 1..=2_u8 {
+        put(
+            &folder,
+            &format!("m/{version}/model.onnx"),
+            &scaled(f32::from(version)),
+        );
+    }
+    let args = ["m", "--versions", "all", "--default", "1", "--shadow", "2"];
+    let serving = serving(&folder, &args);
+    for _ in 0..3 {
+        assert_eq!(scored(&serving, "/predict", "").1, "1");
+    }
+    let started = Instant::now();
+    let compared = loop {
+        let told = asked(&serving, "/models");
+        let compared = told["models"][0]["shadow"].clone();
+        if compared["records"] == 3 || started.elapsed() > FOREVER {
+            break compared;
+        }
+    };
+    // 6 against 12, three times.
+    let expected = serde_json::json!({
+        "version": "2", "records": 3, "agreeing": 0, "largest_difference": 6.0,
+        "failed_runs": 0, "left_out_runs": 0,
+    });
+    assert_eq!(compared, expected);
+    let mut client = serving.connect();
+    client.send(get("/metrics"));
+    let metrics = client.reply().text();
+    let line = "mlserve_shadow_largest_difference{model=\"m\",version=\"1\",shadow=\"2\"} 6\n";
+    assert!(metrics.contains(line), "{metrics}");
+}

@@ -237,6 +237,7 @@ fn a_record_that_the_model_refuses_fails_alone() {
 #[test]
 fn models_are_batched_only_where_their_records_do_not_meddle() {
     let shares = "a record has other predictions in a batch than alone";
+    let warning = format!("{shares}, so each request runs alone");
     let rows = "an output of the model does not have one row for each record";
     for (model, why) in [
         ("iris.onnx", None),
@@ -261,13 +262,13 @@ fn models_are_batched_only_where_their_records_do_not_meddle() {
         let app = app(model, &hosting());
         let hosted = hosted(&app);
         assert_eq!(hosted.queue.joins().err(), why, "{model}");
+        let warned = (why == Some(shares)).then(|| warning.clone());
+        assert_eq!(hosted.queue.warning(), warned, "{model}");
         let told: Value = serde_json::from_str(&hosted.description).expect("JSON");
-        let expected = json!({
-            "joined": why.is_none(),
-            "reason": why,
-            "max_batch": 1024,
-            "max_queue": 256,
-        });
-        assert_eq!(told["batching"], expected, "{model}");
+        let batching = &told["batching"];
+        assert_eq!(batching["joined"], why.is_none(), "{model}");
+        assert_eq!(batching["reason"], json!(why), "{model}");
+        assert_eq!(batching["max_batch"], 1024, "{model}");
+        assert_eq!(batching["saves_us"].is_u64(), why.is_none(), "{model}");
     }
 }

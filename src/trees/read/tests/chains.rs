@@ -51,7 +51,8 @@ fn chain(pair: &mut Pair, links: &[Link]) {
 fn a_chain_of_equality_questions_is_one_question_where_its_yes_is_one() {
     use Mode::{AtMost, Equal, Unequal};
     // The links; then the sets of the questions that are left, and whether NaN is yes.
-    let cases: [(&[Link], &[(&[f32], bool)]); 9] = [
+    type Case<'c> = (&'c [Link], &'c [(&'c [f32], bool)]);
+    let cases: [Case<'_>; 9] = [
         (
             &[
                 (Equal, 0, 40.0, false, 1.0),
