@@ -113,6 +113,8 @@ pub struct PredictArgs {
     pub profile: Option<PathBuf>,
 
     #[command(flatten)]
+    pub against: ExpectedArgs,
+    #[command(flatten)]
     pub faults: FaultArgs,
     #[command(flatten)]
     pub long: LongRunArgs,
@@ -251,6 +253,28 @@ pub struct PredictionArgs {
     /// Show only the best class
     #[arg(long)]
     pub argmax: bool,
+}
+
+/// What predictions are held against.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Validation")]
+pub struct ExpectedArgs {
+    /// Compare the predictions with those in FILE (CSV, TSV or JSONL), columns by name, and print what
+    /// differs instead of them; exit code 1 where any does
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["output", "output_dir", "to", "out_delimiter", "no_header", "nan_as", "explain", "rejects", "max_errors", "resume", "shard", "shards", "stream"]
+    )]
+    pub expected: Option<PathBuf>,
+
+    /// How far a prediction may be from the expected one, as a share of it
+    #[arg(long, value_name = "R", default_value_t = 1e-4, requires = "expected")]
+    pub rtol: f64,
+
+    /// How far it may be on top of that
+    #[arg(long, value_name = "A", default_value_t = 1e-6, requires = "expected")]
+    pub atol: f64,
 }
 
 /// What becomes of records that cannot be scored.

@@ -96,7 +96,7 @@ _mlserve() {
             return 0
             ;;
         mlserve__subcmd__predict)
-            opts="-o -d -j -q -v -h --output --output-dir --from --to --delimiter --out-delimiter --encoding --no-header --nan-as --keep --features --id --label --exclude --allow-missing-columns --set --missing --missing-in-strings --fill --lenient --outputs --classes --activation --threshold --top --argmax --report --profile --on-error --rejects --max-errors --max-record-bytes --resume --shard --shards --force --stream --manifest --limit --explain --jobs --batch-size --intra-op --quiet --runtime --provider --provider-library --allow-known-bad-runtime --trees --verbose --help"
+            opts="-o -d -j -q -v -h --output --output-dir --from --to --delimiter --out-delimiter --encoding --no-header --nan-as --keep --features --id --label --exclude --allow-missing-columns --set --missing --missing-in-strings --fill --lenient --outputs --classes --activation --threshold --top --argmax --report --profile --expected --rtol --atol --on-error --rejects --max-errors --max-record-bytes --resume --shard --shards --force --stream --manifest --limit --explain --jobs --batch-size --intra-op --quiet --runtime --provider --provider-library --allow-known-bad-runtime --trees --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -199,6 +199,18 @@ _mlserve() {
                     return 0
                     ;;
                 --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --expected)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --rtol)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --atol)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -68,6 +68,9 @@ complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l threshold -d
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l top -d 'Show only the K best classes and their scores' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l report -d 'Write a page about the run to FILE (HTML): distributions, metrics, missing values, rejects' -r -F
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l profile -d 'Write the distributions of the model\'s inputs and predictions to FILE (JSON), for serve --baseline' -r -F
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l expected -d 'Compare the predictions with those in FILE (CSV, TSV or JSONL), columns by name, and print what differs instead of them; exit code 1 where any does' -r -F
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l rtol -d 'How far a prediction may be from the expected one, as a share of it' -r
+complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l atol -d 'How far it may be on top of that' -r
 complete -c mlserve -n "__fish_mlserve_using_subcommand predict" -l on-error -d 'End the run, leave the record out, or keep it with empty predictions; skip with --rejects or --max-errors, else fail' -r -f -a "fail\t'End the run; nothing half-written is left'
 skip\t'Leave the record out'
 null\t'Keep the record with empty predictions'"

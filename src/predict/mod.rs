@@ -4,7 +4,7 @@
 //! input (files -> source -> opened -> feeder)
 //!   -> order, on all cores ( text::intake | input::tables -> score -> text::lines | output::written )
 //!   -> output (outlet -> sink; rejects, journal)
-//!   -> closing (progress, evaluate, report, manifest)
+//!   -> closing (progress, evaluate, report, manifest) | validate (against what is expected)
 //! ```
 
 pub mod account;
@@ -25,6 +25,7 @@ mod places;
 pub mod report;
 pub mod score;
 pub mod text;
+mod validate;
 
 use crate::batch::columns::Layout;
 use crate::cli::PredictArgs;
@@ -50,9 +51,14 @@ use output::sink::Sink;
 /// Whatever stops the run; nothing half-written is then left behind.
 pub fn run(args: &PredictArgs) -> Result<()> {
     let options = Options::new(args)?;
-    score(&options).map_err(|error| match error {
+    let place = options.model.clone();
+    let done = match validate::Against::of(&args.against)? {
+        Some(against) => validate::run(options, &against, score),
+        None => score(&options),
+    };
+    done.map_err(|error| match error {
         // What is wrong with a model's inputs or outputs is found where its path is not known.
-        Error::Model(_) => error.at(options.model.display()),
+        Error::Model(_) => error.at(place.display()),
         other => other,
     })
 }

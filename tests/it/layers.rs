@@ -94,6 +94,7 @@ const CRATES: [(&str, &[&str]); 25] = [
         &[
             "predict/text/rows.rs",
             "predict/text/cut/tests.rs",
+            "predict/validate/rows.rs",
             "serve/records/csv.rs",
         ],
     ),

@@ -35,4 +35,5 @@ mod samples;
 #[cfg(target_os = "linux")]
 mod serve;
 mod trees;
+mod validate;
 mod zoo;
