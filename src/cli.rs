@@ -2,10 +2,13 @@
 //!
 //! Only what was typed is here; what it means is decided by the command that takes it.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+pub mod config;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -29,6 +32,33 @@ pub struct Cli {
     /// Print the licences of the ONNX Runtime inside this program
     #[arg(long, exclusive = true)]
     pub licenses: bool,
+}
+
+/// Why a command line means nothing.
+#[derive(Debug)]
+pub enum Failure {
+    /// Help, too, is one.
+    Line(clap::Error),
+    Config(config::Fault),
+}
+
+/// Reads a command line, and the configuration file that it names.
+///
+/// # Errors
+/// What is wrong with either.
+pub fn parse(typed: Vec<OsString>) -> Result<Cli, Failure> {
+    let command = Cli::command();
+    let read = |typed: &[OsString]| command.clone().try_get_matches_from(typed);
+    let mut matches = read(&typed).map_err(Failure::Line)?;
+    let mut built = command.clone();
+    built.build();
+    if let Some(("serve", of_serve)) = matches.subcommand()
+        && let Some(file) = of_serve.get_one::<PathBuf>("config")
+    {
+        let merged = config::merged(&built, &typed, of_serve, file).map_err(Failure::Config)?;
+        matches = read(&merged).map_err(Failure::Line)?;
+    }
+    Cli::from_arg_matches(&matches).map_err(Failure::Line)
 }
 
 /// What to do.
@@ -72,6 +102,16 @@ pub struct PredictArgs {
     )]
     pub report: Option<PathBuf>,
 
+    /// Write the distributions of the model's inputs and predictions to FILE (JSON), for serve
+    /// --baseline
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Predictions",
+        conflicts_with = "resume"
+    )]
+    pub profile: Option<PathBuf>,
+
     #[command(flatten)]
     pub faults: FaultArgs,
     #[command(flatten)]
@@ -90,8 +130,8 @@ pub struct FormatArgs {
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
-    /// Write one output for each input to DIR, with the same relative name; --rejects, --manifest and
-    /// --report are folders then, too
+    /// Write one output for each input to DIR, with the same relative name; --rejects, --manifest,
+    /// --report and --profile are folders then, too
     #[arg(long, value_name = "DIR", conflicts_with = "output")]
     pub output_dir: Option<PathBuf>,
 
@@ -280,13 +320,18 @@ pub struct RunArgs {
     #[arg(long)]
     pub explain: bool,
 
-    /// Threads that score; by default as many as this process may use
+    /// Threads that score; by default as many as this process may use, less those of --intra-op
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub jobs: Option<u16>,
 
     /// Records of one run of the model; the last bits of predictions may depend on it
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
     pub batch_size: u32,
+
+    /// Threads inside one run of the model, out of one pool for all; the last bits of predictions may
+    /// depend on it. Pays where batches are few and large; tree ensembles stay on one thread
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub intra_op: u16,
 
     /// No progress bar, no notes, no closing line
     #[arg(short, long)]
@@ -300,6 +345,15 @@ pub struct RuntimeArgs {
     /// Use this ONNX Runtime library instead of the built-in one
     #[arg(long, value_name = "PATH")]
     pub runtime: Option<PathBuf>,
+
+    /// Run models on this execution provider, such as cuda:device_id=1; may be given several times, the
+    /// first takes what it can. With "cpu" last the CPU runs what is left, else that is an error
+    #[arg(long, value_name = "NAME[:KEY=VALUE,...]")]
+    pub provider: Vec<ProviderName>,
+
+    /// Load execution providers from this library of theirs
+    #[arg(long, value_name = "PATH")]
+    pub provider_library: Vec<PathBuf>,
 
     /// Use a runtime even if its version is known to give wrong answers
     #[arg(long)]
@@ -323,17 +377,30 @@ pub struct RuntimeArgs {
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct ServeArgs {
-    /// Models, each an ONNX file (.onnx) or ONNX Runtime's own format (.ort); NAME=PATH gives it a
-    /// name other than its file's
+    /// Models: ONNX files (.onnx, or ONNX Runtime's own .ort), folders of numbered versions
+    /// (iris/1/model.onnx), or repositories of many; NAME=PATH gives a model another name
     #[arg(value_name = "MODEL")]
     pub models: Vec<PathBuf>,
 
+    /// Take flags from FILE (TOML) as well: its keys are their names, and `models` the models. What is
+    /// typed goes first. SIGHUP reads it anew
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub registry: RegistryArgs,
     #[command(flatten)]
     pub address: AddressArgs,
     #[command(flatten)]
     pub operation: OperationArgs,
     #[command(flatten)]
+    pub seen: SeenArgs,
+    #[command(flatten)]
     pub limits: LimitArgs,
+    #[command(flatten)]
+    pub batching: BatchingArgs,
+    #[command(flatten)]
+    pub hardware: HardwareArgs,
     #[command(flatten)]
     pub fields: FieldArgs,
     #[command(flatten)]
@@ -342,6 +409,53 @@ pub struct ServeArgs {
     pub predictions: PredictionArgs,
     #[command(flatten)]
     pub runtime: RuntimeArgs,
+}
+
+/// Which versions of the models are served, and to whom.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Versions (VALUE for all models, or NAME: VALUE for one)")]
+pub struct RegistryArgs {
+    /// Versions that are served: latest, latest N, all, or such as 1,3; by default the latest
+    #[arg(long, value_name = "[NAME:] WHICH")]
+    pub versions: Vec<String>,
+
+    /// Names for versions, such as 'iris: stable=1 canary=2'
+    #[arg(long, value_name = "[NAME:] LABEL=VERSION...")]
+    pub label: Vec<String>,
+
+    /// Version or label that answers where none is asked for; by default the highest version
+    #[arg(long, value_name = "[NAME:] VERSION")]
+    pub default: Vec<String>,
+
+    /// Share requests that ask for no version out by weights, such as 'iris: stable=95 canary=5'
+    #[arg(long, value_name = "[NAME:] VERSION=WEIGHT...")]
+    pub route: Vec<String>,
+
+    /// Header field whose value keeps a client with one version; by default each request is drawn by
+    /// its id
+    #[arg(long, value_name = "FIELD")]
+    pub sticky: Option<String>,
+
+    /// Version or label that runs beside the one that answers, and is only compared with it (/metrics)
+    #[arg(long, value_name = "[NAME:] VERSION")]
+    pub shadow: Vec<String>,
+
+    /// Load models again when their files change, and versions and models that are new
+    #[arg(long)]
+    pub watch: bool,
+
+    /// Milliseconds between two looks; what is the same in two of them is loaded
+    #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(10..=86_400_000))]
+    pub watch_interval_ms: u32,
+
+    /// Do not serve a version that lacks an input or output of the version before it, or has other
+    /// types
+    #[arg(long)]
+    pub refuse_breaks: bool,
+
+    /// Let models be loaded, unloaded and set over HTTP (/models/NAME/load, /v2/repository/...)
+    #[arg(long)]
+    pub admin: bool,
 }
 
 /// Where the server listens.
@@ -361,6 +475,14 @@ pub struct AddressArgs {
     /// Listen here instead: HOST:PORT, or unix:PATH; may be given several times
     #[arg(long, value_name = "WHERE")]
     pub listen: Vec<String>,
+
+    /// Speak HTTPS on TCP, with the certificates of FILE (PEM, the server's own first)
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// The key of the certificate (PEM, not encrypted)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
 
     /// No banner at the start, no line for each request
     #[arg(short, long)]
@@ -385,6 +507,43 @@ pub struct OperationArgs {
     pub log: Option<LogName>,
 }
 
+/// What becomes of what a model sees.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What the model sees")]
+pub struct SeenArgs {
+    /// Hold the records of a model against a profile that predict --profile made: GET /drift and
+    /// metrics say how far they are from it. NAME=FILE where there are several models; may be given
+    /// several times
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Vec<String>,
+
+    /// Records that are held against the baseline: the last N
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(100..))]
+    pub drift_window: u32,
+
+    /// Write each record with its prediction to FILE (JSONL), which predict reads and scores again.
+    /// Readable by the owner alone
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+
+    /// Share of requests that are recorded, from 0 to 1, chosen by the hash of their ids
+    #[arg(long, value_name = "SHARE", default_value = "1", requires = "record")]
+    pub record_sample: Share,
+
+    /// Begin a new file at this size: FILE becomes FILE.1, FILE.1 becomes FILE.2...
+    #[arg(long, value_name = "SIZE", default_value = "64M", requires = "record")]
+    pub record_max: ByteSize,
+
+    /// Full files that are kept
+    #[arg(long, value_name = "N", default_value_t = 5, requires = "record")]
+    pub record_keep: u16,
+
+    /// Fields that are recorded as null; of those that feed the model predict then makes another
+    /// prediction, or none
+    #[arg(long, value_name = "LIST", requires = "record")]
+    pub redact: Option<NameList>,
+}
+
 /// What a client may cost.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
@@ -392,6 +551,11 @@ pub struct LimitArgs {
     /// Largest body of a request, also after it is unpacked
     #[arg(long, value_name = "SIZE", default_value = "64M")]
     pub max_body: ByteSize,
+
+    /// Largest answer that is made in memory (413 beyond it); NDJSON is answered line by line and has
+    /// no limit
+    #[arg(long, value_name = "SIZE", default_value = "256M")]
+    pub max_reply: ByteSize,
 
     /// Largest head of a request
     #[arg(long, value_name = "SIZE", default_value = "16K")]
@@ -409,7 +573,8 @@ pub struct LimitArgs {
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections: u32,
 
-    /// Most requests that are worked on at once; further ones are told to come back (503)
+    /// Most requests that are worked on at once; further ones are told to come back (503). Health paths
+    /// are always answered, and a request counts once its body is there
     #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_requests: u32,
 
@@ -444,6 +609,39 @@ pub struct LimitArgs {
     /// Most records of one run of the model
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
     pub batch_size: u32,
+}
+
+/// What becomes of requests that come while all threads run models.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Batching")]
+pub struct BatchingArgs {
+    /// Most records of what waits for a model and is run together; 1 runs each request alone. By
+    /// default what --batch-size says
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    pub max_batch: Option<u32>,
+
+    /// Most requests that wait for one model; further ones are told to come back (503)
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    pub max_queue: u32,
+
+    /// Milliseconds that a request waits for others, also while a thread is free: for accelerators
+    #[arg(long, value_name = "MS", default_value_t = 0.0)]
+    pub batch_delay_ms: f64,
+}
+
+/// What of the machine the models may use.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Hardware")]
+pub struct HardwareArgs {
+    /// Runs of models at once, over all models; by default as many as this process may use threads
+    /// (affinity and cgroup quota count), less those of --intra-op
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+
+    /// Threads inside one run of a model, out of one pool for all models; the last bits of predictions
+    /// may depend on it. Pays for large models and few clients; tree ensembles stay on one thread
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub intra_op: u16,
 }
 
 /// Which fields of a record are what.
@@ -492,8 +690,58 @@ pub struct InspectArgs {
     #[arg(long, value_name = "KIND")]
     pub example: Option<ExampleKind>,
 
+    /// Say what changed from this model to NEW; exit code 1 where callers of this one break
+    #[arg(long, value_name = "NEW", conflicts_with_all = ["example", "check", "ops", "weights", "ensembles", "memory", "flops", "metadata"])]
+    pub diff: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub depth: DepthArgs,
+
     #[command(flatten)]
     pub runtime: RuntimeArgs,
+}
+
+/// Parts of a model that are looked at in depth.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "In depth (only these parts are shown; several may be given)")]
+pub struct DepthArgs {
+    /// Operators with their opsets and counts, and which of them the built-in ONNX Runtime lacks
+    #[arg(long, conflicts_with = "example")]
+    pub ops: bool,
+
+    /// Tensors of weights by size: dtype, range, zeros, NaN, quantization; reads all of their values
+    #[arg(long, conflicts_with = "example")]
+    pub weights: bool,
+
+    /// Tree ensembles: their size, depth and leaves, and the features that they ask for most (--trees
+    /// says what evaluates them)
+    #[arg(long, conflicts_with = "example")]
+    pub ensembles: bool,
+
+    /// Estimate the memory of a run: weights, and the most that lies between operators at once
+    #[arg(long, conflicts_with = "example")]
+    pub memory: bool,
+
+    /// Count the arithmetic of a run by operator, as far as shapes are known
+    #[arg(long, conflicts_with = "example")]
+    pub flops: bool,
+
+    /// Records of the run that --memory and --flops tell of; several after commas
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1,1024", value_parser = clap::value_parser!(u32).range(1..))]
+    pub batch: Vec<u32>,
+
+    /// Size of a free dimension, such as sequence=128, for --memory and --flops; may be given several
+    /// times
+    #[arg(long, value_name = "NAME=N")]
+    pub dim: Vec<Pair>,
+
+    /// All metadata and documentation in full
+    #[arg(long, conflicts_with = "example")]
+    pub metadata: bool,
+
+    /// Most rows of a table; JSON has all
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub top: u32,
 }
 
 /// A record format.
@@ -637,6 +885,21 @@ impl FromStr for MaxErrors {
     }
 }
 
+/// A share, from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Share(pub f64);
+
+impl FromStr for Share {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(share) if (0.0..=1.0).contains(&share) => Ok(Share(share)),
+            _ => Err("expected a share from 0 to 1, such as 0.01".to_owned()),
+        }
+    }
+}
+
 /// A number of bytes: `4096`, `64K`, `256M`, `2G`, in units of 1024.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ByteSize(pub usize);
@@ -679,6 +942,48 @@ impl FromStr for NameList {
     }
 }
 
+/// An execution provider, `NAME` or `NAME:KEY=VALUE,KEY=VALUE`; `\,` is a comma within a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderName {
+    pub name: String,
+    pub options: Vec<(String, String)>,
+}
+
+impl FromStr for ProviderName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, rest) = match text.split_once(':') {
+            Some((name, rest)) => (name, Some(rest)),
+            None => (text, None),
+        };
+        if name.is_empty() {
+            return Err("expected NAME or NAME:KEY=VALUE,KEY=VALUE".to_owned());
+        }
+        let mut parts: Vec<String> = Vec::new();
+        let mut is_within = false;
+        for part in rest.into_iter().flat_map(|rest| rest.split(',')) {
+            let whole = part.strip_suffix('\\');
+            let text = whole.unwrap_or(part);
+            match parts.last_mut().filter(|_| is_within) {
+                Some(last) => *last = format!("{last},{text}"),
+                None => parts.push(text.to_owned()),
+            }
+            is_within = whole.is_some();
+        }
+        let option = |part: String| match part.split_once('=') {
+            Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+            _ => Err(format!(
+                "expected KEY=VALUE after {name}:, found \"{part}\"; \\, is a comma within a value"
+            )),
+        };
+        Ok(ProviderName {
+            name: name.to_owned(),
+            options: parts.into_iter().map(option).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
 /// `NAME=VALUE`; the first `=` divides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pair {
@@ -696,6 +1001,39 @@ impl FromStr for Pair {
                 value: value.to_owned(),
             }),
             _ => Err("expected NAME=VALUE".to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_provider_has_options_after_a_colon() {
+        for (text, name, options) in [
+            ("cpu", "cpu", &[][..]),
+            ("cuda:device_id=1", "cuda", &[("device_id", "1")]),
+            ("a:b=c=d,e=", "a", &[("b", "c=d"), ("e", "")]),
+            // TensorRT's shapes have commas and colons.
+            (
+                r"tensorrt:trt_profile_min_shapes=x:1x3\,y:1,trt_fp16_enable=1",
+                "tensorrt",
+                &[
+                    ("trt_profile_min_shapes", "x:1x3,y:1"),
+                    ("trt_fp16_enable", "1"),
+                ],
+            ),
+        ] {
+            let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+            let expected = ProviderName {
+                name: name.to_owned(),
+                options: options.iter().map(owned).collect(),
+            };
+            assert_eq!(text.parse(), Ok(expected), "{text}");
+        }
+        for text in ["", ":a=b", "cuda:", "cuda:a", "cuda:=b", "cuda:a=b,"] {
+            assert!(text.parse::<ProviderName>().is_err(), "{text}");
         }
     }
 }

@@ -7,24 +7,52 @@ use crate::batch::columns::Wanted;
 use crate::batch::decide::Activation;
 use crate::batch::plan::{Keep, Rules};
 use crate::cli::{
-    ActivationName, NameList, Pair, PredictionArgs, RuntimeArgs, TreesName, ValueArgs,
+    ActivationName, NameList, Pair, PredictionArgs, RuntimeArgs, ServeArgs, TreesName, ValueArgs,
 };
 use crate::error::{Error, Result};
+use crate::model::provider::{self, Asked};
 use crate::model::runtime::RuntimeChoice;
 use crate::model::trees::Choice;
 
-/// Threads that this process may use: affinity and cgroup quota count, not the machine's cores.
+/// Threads that this process may use: affinity and cgroup quota (v1 and v2, its own and its parents')
+/// count, not the machine's cores. A quota of 2.5 cores is 2 threads: a third one would use the quota
+/// up before its period ends, and all three would stand still for the rest of it.
 pub fn available_threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// The runtime that the flags ask for.
-pub fn runtime_choice(args: &RuntimeArgs) -> RuntimeChoice {
-    RuntimeChoice {
+/// Runs of models at once: as many as the flag says, else as many as leave the threads that one pool
+/// adds inside runs their share, so that both together are what this process may use.
+pub fn runs_at_once(flag: Option<u16>, intra_op: u16) -> usize {
+    let helpers = usize::from(intra_op).saturating_sub(1);
+    let rest = || available_threads().saturating_sub(helpers).max(1);
+    flag.map_or_else(rest, usize::from)
+}
+
+/// Runs of models at once, over all models of `serve`.
+pub fn serve_threads(args: &ServeArgs) -> usize {
+    runs_at_once(args.hardware.threads, args.hardware.intra_op)
+}
+
+/// The runtime that the flags ask for, with `intra_op` threads inside one run.
+///
+/// # Errors
+/// As [`provider::check`].
+pub fn runtime_choice(args: &RuntimeArgs, intra_op: u16) -> Result<RuntimeChoice> {
+    let asked = args.provider.iter().map(|typed| Asked {
+        name: typed.name.clone(),
+        options: typed.options.clone(),
+    });
+    let providers: Vec<Asked> = asked.collect();
+    provider::check(&providers, &args.provider_library)?;
+    Ok(RuntimeChoice {
         library: args.runtime.clone(),
         allow_known_bad: args.allow_known_bad_runtime,
         verbosity: args.verbose,
-    }
+        intra_op: usize::from(intra_op),
+        providers,
+        provider_libraries: args.provider_library.clone(),
+    })
 }
 
 /// What the flags let evaluate tree ensembles.

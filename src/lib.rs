@@ -24,6 +24,7 @@
 //! | [`trees`] | tree ensembles: from attributes to a kernel; knows neither ONNX files nor ONNX Runtime |
 //! | [`model`] | everything that knows ONNX and ONNX Runtime: facts, signature, session, runtime |
 //! | [`batch`] | records to tensors and back: plan, cells, groups, fields; knows neither files nor HTTP |
+//! | [`profile`] | figures of what a model sees and says, and how far others are from them |
 //! | [`predict`] | the command: input, text, score, output; tables; what is told of a run |
 //! | [`serve`] | the command: the socket, the dialects, the models that are served |
 //! | [`inspect`] | the command: text, JSON, check, examples |
@@ -37,7 +38,7 @@
 //!
 //! ```text
 //! main -> predict | serve -> inspect -> batch -> model -> trees, error
-//!                     (numpy, flags, cli)
+//!                     (profile, numpy, flags, cli)
 //! ```
 
 pub mod allocator;
@@ -50,5 +51,6 @@ pub mod inspect;
 pub mod model;
 pub mod numpy;
 pub mod predict;
+pub mod profile;
 pub mod serve;
 pub mod trees;

@@ -3,16 +3,19 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use mlserve::cli::{Cli, Command};
+use mlserve::cli::{Cli, Command, Failure, ServeArgs, parse};
 use mlserve::error::{Error, Result};
 use mlserve::model::runtime;
 use mlserve::{allocator, inspect, predict, serve};
 
 fn main() -> ExitCode {
     runtime::disable_telemetry();
-    let Err(error) = dispatch(&Cli::parse()) else {
+    let outcome = match parse(std::env::args_os().collect()) {
+        Ok(cli) => dispatch(&cli),
+        Err(Failure::Line(error)) => error.exit(),
+        Err(Failure::Config(fault)) => Err(Error::usage(fault.message).at(fault.place)),
+    };
+    let Err(error) = outcome else {
         return ExitCode::SUCCESS;
     };
     if let Some(report) = error.report() {
@@ -28,10 +31,29 @@ fn dispatch(cli: &Cli) -> Result<()> {
             allocator::share_freed_memory();
             predict::run(args)
         }
-        Some(Command::Serve(args)) => serve::run(args),
+        Some(Command::Serve(args)) => {
+            allocator::return_large_memory();
+            serve::run(args, typed_again)
+        }
         Some(Command::Inspect(args)) => inspect::run(args),
         // Nothing but a command, --licenses, --help and --version gets through the parser.
         None => print_licenses(),
+    }
+}
+
+/// What `serve` is told now, with its configuration file as it is now.
+fn typed_again() -> Result<Box<ServeArgs>> {
+    match parse(std::env::args_os().collect()) {
+        Ok(Cli {
+            command: Some(Command::Serve(args)),
+            ..
+        }) => Ok(args),
+        Ok(_) => Err(Error::usage("the command line is another")),
+        Err(Failure::Line(error)) => {
+            let text = error.render().to_string();
+            Err(Error::usage(text.lines().next().unwrap_or_default()))
+        }
+        Err(Failure::Config(fault)) => Err(Error::usage(fault.message).at(fault.place)),
     }
 }
 

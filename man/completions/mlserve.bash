@@ -46,7 +46,7 @@ _mlserve() {
             return 0
             ;;
         mlserve__subcmd__inspect)
-            opts="-v -h --json --check --example --runtime --allow-known-bad-runtime --trees --verbose --help"
+            opts="-v -h --json --check --example --diff --ops --weights --ensembles --memory --flops --batch --dim --metadata --top --runtime --provider --provider-library --allow-known-bad-runtime --trees --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -56,7 +56,31 @@ _mlserve() {
                     COMPREPLY=($(compgen -W "csv jsonl curl" -- "${cur}"))
                     return 0
                     ;;
+                --diff)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --batch)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dim)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --top)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --runtime)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --provider)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --provider-library)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -72,7 +96,7 @@ _mlserve() {
             return 0
             ;;
         mlserve__subcmd__predict)
-            opts="-o -d -j -q -v -h --output --output-dir --from --to --delimiter --out-delimiter --encoding --no-header --nan-as --keep --features --id --label --exclude --allow-missing-columns --set --missing --missing-in-strings --fill --lenient --outputs --classes --activation --threshold --top --argmax --report --on-error --rejects --max-errors --max-record-bytes --resume --shard --shards --force --stream --manifest --limit --explain --jobs --batch-size --quiet --runtime --allow-known-bad-runtime --trees --verbose --help"
+            opts="-o -d -j -q -v -h --output --output-dir --from --to --delimiter --out-delimiter --encoding --no-header --nan-as --keep --features --id --label --exclude --allow-missing-columns --set --missing --missing-in-strings --fill --lenient --outputs --classes --activation --threshold --top --argmax --report --profile --on-error --rejects --max-errors --max-record-bytes --resume --shard --shards --force --stream --manifest --limit --explain --jobs --batch-size --intra-op --quiet --runtime --provider --provider-library --allow-known-bad-runtime --trees --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -174,6 +198,10 @@ _mlserve() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --on-error)
                     COMPREPLY=($(compgen -W "fail skip null" -- "${cur}"))
                     return 0
@@ -218,7 +246,19 @@ _mlserve() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --intra-op)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --runtime)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --provider)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --provider-library)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -234,12 +274,44 @@ _mlserve() {
             return 0
             ;;
         mlserve__subcmd__serve)
-            opts="-p -q -v -h --host --port --listen --quiet --token-file --cors --log --max-body --max-head --max-fields --max-url --max-connections --max-requests --timeout-s --header-timeout-s --body-timeout-s --idle-timeout-s --write-timeout-s --grace-s --compress-from --batch-size --features --allow-missing-columns --set --strict --nan --missing --missing-in-strings --fill --lenient --outputs --classes --activation --threshold --top --argmax --runtime --allow-known-bad-runtime --trees --verbose --help"
+            opts="-p -q -v -h --config --versions --label --default --route --sticky --shadow --watch --watch-interval-ms --refuse-breaks --admin --host --port --listen --tls-cert --tls-key --quiet --token-file --cors --log --baseline --drift-window --record --record-sample --record-max --record-keep --redact --max-body --max-reply --max-head --max-fields --max-url --max-connections --max-requests --timeout-s --header-timeout-s --body-timeout-s --idle-timeout-s --write-timeout-s --grace-s --compress-from --batch-size --max-batch --max-queue --batch-delay-ms --threads --intra-op --features --allow-missing-columns --set --strict --nan --missing --missing-in-strings --fill --lenient --outputs --classes --activation --threshold --top --argmax --runtime --provider --provider-library --allow-known-bad-runtime --trees --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --versions)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --default)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --route)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --sticky)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --shadow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --watch-interval-ms)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --host)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -256,6 +328,14 @@ _mlserve() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --tls-cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --token-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -268,7 +348,39 @@ _mlserve() {
                     COMPREPLY=($(compgen -W "text json none" -- "${cur}"))
                     return 0
                     ;;
+                --baseline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --drift-window)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --record)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --record-sample)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --record-max)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --record-keep)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --redact)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --max-body)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-reply)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -324,6 +436,26 @@ _mlserve() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --max-batch)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-queue)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --batch-delay-ms)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --threads)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --intra-op)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --features)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -365,6 +497,14 @@ _mlserve() {
                     return 0
                     ;;
                 --runtime)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --provider)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --provider-library)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -5,7 +5,7 @@ use super::encode::Group;
 use super::feed::BatchAxis;
 use crate::error::Result;
 use crate::model::Model;
-use crate::model::tensor::Tensor;
+use crate::model::tensor::{Tensor, Value};
 
 /// What a group goes through.
 #[derive(Clone, Copy)]
@@ -46,9 +46,24 @@ impl Way<'_> {
         parts: &mut Vec<Part>,
         look: &mut dyn FnMut(usize, &Group, &[Tensor]),
     ) -> Result<()> {
+        let ran = self.model.run(&group.inputs);
+        self.settle((first, group), ran, parts, look)
+    }
+
+    /// As [`Way::run`], after the run of the whole group, which gave `ran`.
+    ///
+    /// # Errors
+    /// As [`Way::run`].
+    pub fn settle(
+        &self,
+        (first, group): (usize, &Group),
+        ran: Result<Vec<Value>>,
+        parts: &mut Vec<Part>,
+        look: &mut dyn FnMut(usize, &Group, &[Tensor]),
+    ) -> Result<()> {
         let batch = self.batch;
         let records = group.records;
-        let failure = match self.model.run(&group.inputs) {
+        let failure = match ran {
             Ok(values) => {
                 let outputs = self.layout.arrange(values, group.rows(batch))?;
                 look(first, group, &outputs);

@@ -191,14 +191,26 @@ pub fn json_record(out: &mut Vec<u8>, values: &Tensor, record: usize, nan: NonFi
 }
 
 /// Appends a tensor of any shape as nested lists, a scalar as its one value.
-pub fn json_tensor(out: &mut Vec<u8>, values: &Tensor, nan: NonFinite) {
-    each_dtype!(values, array => nested(out, array.view(), nan));
+pub fn json_tensor(out: &mut Vec<u8>, values: &Tensor, nan: NonFinite, most: usize) {
+    each_dtype!(values, array => match array.ndim() {
+        0 => nested(out, array.view(), nan),
+        _ => json_joined(out, b'[', b']', array.outer_iter(), |out, item| {
+            if out.len() <= most {
+                nested(out, item, nan);
+            }
+        }),
+    });
 }
 
-/// Appends all elements of a tensor as one list, row-major.
-pub fn json_flat(out: &mut Vec<u8>, values: &Tensor, nan: NonFinite) {
+/// Appends all elements of a tensor as one list, row-major; once `out` has more than `most` bytes, which
+/// whoever asks then finds, they are left out.
+pub fn json_flat(out: &mut Vec<u8>, values: &Tensor, nan: NonFinite, most: usize) {
     each_dtype!(values, array => {
-        json_joined(out, b'[', b']', array.iter(), |out, element| element.json(out, nan));
+        json_joined(out, b'[', b']', array.iter(), |out, element| {
+            if out.len() <= most {
+                element.json(out, nan);
+            }
+        });
     });
 }
 
@@ -362,7 +374,7 @@ mod tests {
         assert_eq!(all("NaN"), ["NaN", "inf", "-inf"]);
         let json = |nan: NonFinite| {
             let mut json = Vec::new();
-            json_tensor(&mut json, &values, nan);
+            json_tensor(&mut json, &values, nan, usize::MAX);
             String::from_utf8(json).expect("text")
         };
         assert_eq!(json(NonFinite::Null), "[null,null,null]");
@@ -376,7 +388,7 @@ mod tests {
         json_record(&mut json, &values, 1, NonFinite::Null);
         assert_eq!(json, b"[[5,6],[7,8]]");
         json.clear();
-        json_flat(&mut json, &values, NonFinite::Null);
+        json_flat(&mut json, &values, NonFinite::Null, usize::MAX);
         assert_eq!(json, b"[1,2,3,4,5,6,7,8]");
     }
 }

@@ -12,6 +12,7 @@ use crate::batch::encode::Group;
 use crate::batch::feed::{BatchAxis, Kind, elements, kind};
 use crate::error::{Error, Report, Result};
 use crate::model::Model;
+use crate::model::assigned::Assigned;
 use crate::model::dtype::Dtype;
 use crate::model::onnx::Facts;
 use crate::model::runtime::{self, Runtime, RuntimeChoice};
@@ -33,6 +34,8 @@ pub(super) struct Checked {
     pub load_ms: Option<f64>,
     /// What evaluates the tree ensembles, if the model was loaded.
     pub evaluated: Option<Evaluated>,
+    /// What each provider got of the nodes, where others than the CPU were asked for.
+    pub assigned: Vec<Assigned>,
     /// What the load left to say.
     pub warnings: Vec<String>,
     /// How the made-up batch went, if the model was loaded.
@@ -76,6 +79,7 @@ pub(super) fn check(facts: &Facts, choice: &RuntimeChoice, trees: Choice) -> Che
         loaded: Ok(()),
         load_ms: None,
         evaluated: None,
+        assigned: Vec::new(),
         warnings: Vec::new(),
         ran: None,
     };
@@ -94,6 +98,7 @@ fn load_and_run(
     let model = Model::from_facts(facts.clone(), choice, trees)?;
     checked.load_ms = Some(ms_since(start));
     checked.evaluated = Some(model.evaluated().clone());
+    checked.assigned = model.assigned().to_vec();
     checked.warnings = model.warnings().to_vec();
     if !ports::fed(&facts.signature).contains(&Fed::Nothing) {
         let ran = run(&model);

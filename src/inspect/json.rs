@@ -21,7 +21,8 @@
 //! | `classes` | class names of the whole model, or null |
 //! | `raw_scores` | why an output looks like a raw score, or null |
 //! | `nan_risk` | why missing values are scored wrongly, or null |
-//! | `check` | with `--check` only: `{ok, runtime, source, load_ms, run_ms, batch, outputs, error, hint, warnings}` |
+//! | `ops`, `weights`, `ensembles`, `memory`, `flops`, `docs` | with `--ops`, `--weights`, `--ensembles`, `--memory`, `--flops`, `--metadata` only: see the files of `depth` |
+//! | `check` | with `--check` only: `{ok, runtime, source, load_ms, providers, run_ms, batch, outputs, error, hint, warnings}` |
 //!
 //! Of an input or output: `dtype` is the type of the elements, null for types that cannot be fed or
 //! read; `type` is the whole type, such as `tensor(float32)` or `sequence(map(string, float32))`;
@@ -37,7 +38,8 @@
 //! mlserve's kernel does it, or null; `folded` is how many trees have the nodes that follow them in their
 //! leaves; `reason` is why ensembles stay with ONNX Runtime, or null.
 //!
-//! Of `check`: `ok` is whether ONNX Runtime loads the model; `run_ms`, `batch` (records of the
+//! Of `check`: `ok` is whether ONNX Runtime loads the model; `providers` is, with `--provider`, a list of
+//! `{name, nodes, operators}` (`operators` a list of `{name, count}`) and else null; `run_ms`, `batch` (records of the
 //! made-up batch) and `outputs` (list of `{name, dtype, shape, columns}`, `shape` null for a
 //! sequence) are null where nothing ran; `error` and `hint` are texts or null: why the model was not
 //! loaded or, where `ok` is true, why the made-up batch was refused; `warnings` are texts on how it was
@@ -47,6 +49,8 @@ use serde_json::{Value, json};
 
 use crate::batch::columns::Layout;
 use crate::error::{Error, Result};
+use crate::model::Model;
+use crate::model::assigned::Assigned;
 use crate::model::external::ExternalFile;
 use crate::model::onnx::{Facts, Format, Operator, Trees};
 use crate::model::signature::{Dim, Port, Signature, ValueType};
@@ -54,6 +58,7 @@ use crate::model::trees::Evaluated;
 
 use super::Told;
 use super::check::{Checked, Ran, RanOutput};
+use super::depth;
 use super::ports::{self, Fed};
 use super::shown::drives_terminal;
 
@@ -63,6 +68,9 @@ use super::shown::drives_terminal;
 /// As [`ports::declared`].
 pub(super) fn text(told: &Told<'_>) -> Result<String> {
     let mut report = report(told.facts, told.evaluated)?;
+    if let (Some(depth), Some(keys)) = (told.depth, report.as_object_mut()) {
+        depth::json(depth, keys);
+    }
     if let (Some(checked), Some(keys)) = (told.checked, report.as_object_mut()) {
         keys.insert("check".to_owned(), check(checked));
     }
@@ -76,18 +84,17 @@ pub(super) fn text(told: &Told<'_>) -> Result<String> {
 ///
 /// # Errors
 /// As [`ports::declared`].
-pub(super) fn description(
-    facts: &Facts,
-    evaluated: &Evaluated,
-    (name, version): (&str, &str),
-) -> Result<String> {
+pub(super) fn description(model: &Model, (name, version): (&str, &str)) -> Result<String> {
     let mut description = serde_json::Map::new();
     description.insert("name".to_owned(), json!(name));
     description.insert("version".to_owned(), json!(version));
-    if let Value::Object(report) = report(facts, evaluated)? {
+    if let Value::Object(report) = report(&model.facts, model.evaluated())? {
         description.extend(report);
     }
     description.shift_remove("path");
+    if let Some(providers) = providers(model.assigned()) {
+        description.insert("providers".to_owned(), providers);
+    }
     Ok(Value::Object(description).to_string())
 }
 
@@ -213,6 +220,7 @@ fn check(checked: &Checked) -> Value {
         "runtime": checked.runtime.map(|runtime| runtime.version()),
         "source": checked.runtime.map(|runtime| runtime.source().to_string()),
         "load_ms": checked.load_ms.map(rounded),
+        "providers": providers(&checked.assigned),
         "run_ms": ran.map(|ran| rounded(ran.run_ms)),
         "batch": ran.map(|ran| ran.batch),
         "outputs": ran.map(outputs),
@@ -220,6 +228,20 @@ fn check(checked: &Checked) -> Value {
         "warnings": checked.warnings,
         "hint": report.map(|report| &report.hint).filter(|hint| !hint.is_empty()),
     })
+}
+
+/// What each provider got of the nodes, where others than the CPU were asked for.
+fn providers(assigned: &[Assigned]) -> Option<Value> {
+    let provider = |assigned: &Assigned| {
+        let operators = assigned.operators.iter();
+        let operators = operators.map(|(name, count)| json!({"name": name, "count": count}));
+        json!({
+            "name": assigned.provider,
+            "nodes": assigned.nodes,
+            "operators": operators.collect::<Vec<_>>(),
+        })
+    };
+    (!assigned.is_empty()).then(|| assigned.iter().map(provider).collect())
 }
 
 fn ran_output(output: &RanOutput) -> Value {

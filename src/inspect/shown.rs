@@ -19,6 +19,27 @@ pub(crate) fn cut(text: &str, most: usize) -> String {
     kept + "…"
 }
 
+/// `text` on one line, of at most a few thousand characters.
+pub(super) fn whole(text: &str) -> String {
+    cut(text, 4_000)
+}
+
+/// A number of a model in four digits: `0.1234`, `-12.34`, `1.235e10`.
+pub(super) fn number(value: f64) -> String {
+    let size = value.abs();
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    if !(1e-4..1e7).contains(&size) {
+        return format!("{value:.3e}");
+    }
+    if value.fract() == 0.0 {
+        return format!("{value}");
+    }
+    let digits = 3 - size.log10().floor() as i32;
+    format!("{value:.*}", usize::try_from(digits).unwrap_or(0))
+}
+
 /// Names after commas, as many as fit into `width` characters: `a, b, c and 27 more`.
 pub(crate) fn names<S: AsRef<str>>(names: &[S], width: usize) -> String {
     shortened(names, width, quoted)
@@ -161,6 +182,22 @@ mod tests {
                 (bytes(number).as_str(), count(number).as_str()),
                 (as_bytes, as_count)
             );
+        }
+    }
+
+    #[test]
+    fn numbers_of_a_model_have_four_digits() {
+        for (value, text) in [
+            (0.0, "0"),
+            (0.123_45, "0.1235"),
+            (-12.345_6, "-12.35"),
+            (0.000_123_45, "0.0001234"),
+            (0.000_012_345, "1.234e-5"),
+            (123_456.7, "123457"),
+            (65_535.0, "65535"),
+            (1.5e12, "1.500e12"),
+        ] {
+            assert_eq!(number(value), text);
         }
     }
 

@@ -13,6 +13,7 @@ use crate::model::onnx::{Facts, Format};
 
 use super::Told;
 use super::check::Checked;
+use super::depth;
 use super::ports;
 use super::shown::{self, LONGEST_NAME, cut};
 use super::table;
@@ -33,6 +34,14 @@ const MOST_ROWS: usize = 200;
 pub(super) fn text(told: &Told<'_>) -> Result<String> {
     let Told { facts, checked, .. } = *told;
     let mut out = first_line(facts);
+    if let Some(depth) = told.depth {
+        // Who asks for parts does not ask for the whole.
+        out.push_str(&depth::text(facts, depth));
+        if let Some(checked) = checked {
+            section(&mut out, "CHECK", check::check(checked));
+        }
+        return Ok(out);
+    }
     signature::inputs(&mut out, facts);
     let declared = ports::declared(&facts.signature)?;
     signature::outputs(&mut out, &facts.signature, &declared);

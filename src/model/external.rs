@@ -25,6 +25,8 @@ pub struct ExternalFile {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Location {
     path: String,
+    /// Where in the file it begins, in bytes.
+    start: u64,
     /// Offset plus length in bytes; `Err` with the text that is no number.
     end: std::result::Result<u64, String>,
 }
@@ -52,8 +54,27 @@ impl Location {
         });
         Location {
             path: value("location").unwrap_or_default().to_owned(),
+            start: number("offset").unwrap_or(0),
             end,
         }
+    }
+}
+
+impl Location {
+    /// The file, as the model has it.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The bytes of a tensor of `bytes` bytes in its file; `None` where they cannot be said.
+    pub(crate) fn range(&self, bytes: u64) -> Option<std::ops::Range<usize>> {
+        let end = self.end.as_ref().ok()?;
+        // Without a length it goes as far as the tensor does.
+        let end = match *end == self.start {
+            true => self.start.checked_add(bytes)?,
+            false => *end,
+        };
+        Some(usize::try_from(self.start).ok()?..usize::try_from(end).ok()?)
     }
 }
 

@@ -4,9 +4,13 @@
 //! file -> onnx (facts, signature) -> trees -> rewrite -> session (runtime) -> run
 //! ```
 
+pub mod anatomy;
+pub mod assigned;
+pub mod compatible;
 pub mod dtype;
 pub mod external;
 pub mod onnx;
+pub mod provider;
 pub mod runtime;
 pub mod session;
 pub mod signature;
@@ -28,6 +32,7 @@ mod wire;
 
 use crate::error::Result;
 
+use assigned::Assigned;
 use onnx::Facts;
 use runtime::{Runtime, RuntimeChoice};
 use session::{Session, Source};
@@ -60,10 +65,12 @@ impl Model {
         let parsed = onnx::parsed(&facts.path, &bytes)?;
         let folded = trees::fold(runtime, &parsed, &bytes, &facts, trees);
         let loaded = folded.and_then(|folded| load_folded(runtime, &facts, &folded, trees));
-        let loaded = match loaded {
+        let mut loaded = match loaded {
             Some(loaded) => loaded,
             None => load_whole(runtime, &facts, (&bytes, &parsed), trees)?,
         };
+        let without = assigned::unused(loaded.session.assigned());
+        loaded.warnings.extend(without);
         Ok(Model {
             direct: loaded.direct,
             evaluated: loaded.evaluated,
@@ -79,9 +86,19 @@ impl Model {
         &self.evaluated
     }
 
+    /// What each provider got of its nodes; empty where the CPU alone was asked for.
+    pub fn assigned(&self) -> &[Assigned] {
+        self.session.assigned()
+    }
+
     /// What the user should hear about how it was loaded.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// The ONNX Runtime that runs it.
+    pub fn runtime(&self) -> &'static Runtime {
+        self.runtime
     }
 
     /// The version of the ONNX Runtime that runs it.
@@ -197,6 +214,7 @@ fn load(runtime: &Runtime, facts: &Facts, bytes: &[u8], slots: &Slots<'_>) -> Re
         rewritten: rewritten.as_deref(),
         folder: folder.as_deref(),
         operators,
+        is_for_use: true,
     };
     Session::load(runtime, facts, source)
 }

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use super::dtype::Dtype;
 use super::lineage::Lineage;
-use super::proto::{Graph, Model};
+use super::proto::{Graph, Model, Node};
 use super::signature::{Port, Signature};
 
 pub(crate) use labels::{is_classifier, zipmap_keys};
@@ -67,6 +67,11 @@ pub(crate) fn categories(
     inputs
         .filter_map(|port| Some((port.name.clone(), found.remove(port.name.as_str())?)))
         .collect()
+}
+
+/// The categories that an encoder knows.
+pub(crate) fn categories_of(node: &Node<'_>) -> Option<Vec<String>> {
+    labels::first_list(node, &["cats_strings", "cats_int64s"])
 }
 
 /// Which sets of class names were found.

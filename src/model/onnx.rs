@@ -225,7 +225,7 @@ fn not_a_model(path: &Path, bytes: &[u8], fault: Fault) -> Error {
 }
 
 /// The name of a domain as we show it.
-fn domain_name(domain: &str) -> String {
+pub(super) fn domain_name(domain: &str) -> String {
     if domain.is_empty() { "ai.onnx" } else { domain }.to_owned()
 }
 

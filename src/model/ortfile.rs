@@ -83,6 +83,18 @@ fn read_graph<'a>(table: Table<'a>, budget: &mut Budget) -> Read<Graph<'a>> {
     }
     graph.inputs = read_ports(&table, 5, budget)?;
     graph.outputs = read_ports(&table, 6, budget)?;
+    for info in table.tables(1)? {
+        let info = info?;
+        let value = ValueInfo {
+            name: info.text(0)?,
+            doc: info.text(1)?,
+            kind: match info.table(2)? {
+                Some(kind) => read_type(kind, budget)?,
+                None => Type::Undeclared,
+            },
+        };
+        budget.push(&mut graph.values, value)?;
+    }
     Ok(graph)
 }
 
@@ -96,7 +108,7 @@ fn read_ports<'a>(
     for name in table.texts(field)? {
         let port = ValueInfo {
             name: name?,
-            kind: Type::Undeclared,
+            ..ValueInfo::default()
         };
         budget.push(&mut ports, port)?;
     }
@@ -109,6 +121,7 @@ fn read_ports<'a>(
         let info = info?;
         let port = index.get(&info.text(0)?).and_then(|i| ports.get_mut(*i));
         if let (Some(port), Some(kind)) = (port, info.table(2)?) {
+            port.doc = info.text(1)?;
             port.kind = read_type(kind, budget)?;
         }
     }
@@ -155,6 +168,7 @@ fn read_shape<'a>(shape: &Table<'a>, budget: &mut Budget) -> Read<Vec<Dimension<
 
 fn read_node<'a>(table: Table<'a>, budget: &mut Budget) -> Read<Node<'a>> {
     let mut node = Node {
+        name: table.text(0)?,
         op: table.text(5)?,
         domain: table.text(2)?,
         ..Node::default()

@@ -42,11 +42,15 @@ pub(crate) struct Model<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Graph<'a> {
     pub name: Text<'a>,
+    /// Of a function's body: the domain that it is an operator of.
+    pub domain: Text<'a>,
     pub doc: Text<'a>,
     pub nodes: Vec<Node<'a>>,
     pub initializers: Vec<Tensor<'a>>,
     pub inputs: Vec<ValueInfo<'a>>,
     pub outputs: Vec<ValueInfo<'a>>,
+    /// What the file declares of the values between them.
+    pub values: Vec<ValueInfo<'a>>,
 }
 
 /// What comes of reading a message.
@@ -167,6 +171,10 @@ impl<'a> Graph<'a> {
                     let info = ValueInfo::read(field.bytes()?, budget)?;
                     budget.push(&mut graph.outputs, info)?;
                 }
+                13 => {
+                    let info = ValueInfo::read(field.bytes()?, budget)?;
+                    budget.push(&mut graph.values, info)?;
+                }
                 15 => tensor::read_sparse(field.bytes()?, &mut graph.initializers, budget)?,
                 _ => {}
             }
@@ -174,13 +182,16 @@ impl<'a> Graph<'a> {
         Ok(graph)
     }
 
-    /// The nodes of a `FunctionProto`.
+    /// The name, the domain and the nodes of a `FunctionProto`.
     fn read_function(bytes: &'a [u8], budget: &mut Budget) -> Read<Self> {
         let mut graph = Graph::default();
         for field in wire::fields(bytes) {
             let field = field?;
-            if field.number == 7 {
-                graph.take_node(&field, budget)?;
+            match field.number {
+                1 => graph.name = text(&field)?,
+                7 => graph.take_node(&field, budget)?,
+                10 => graph.domain = text(&field)?,
+                _ => {}
             }
         }
         Ok(graph)

@@ -3,8 +3,10 @@
 //! The runtime reports in C++ terms and with the paths of its build machine. Each pattern below was
 //! seen with ONNX Runtime 1.32 on the files of `tests/corpus/broken`.
 
+use super::assigned::Assigned;
 use super::onnx::Facts;
-use crate::error::Error;
+use super::provider::{CPU, Providers};
+use crate::error::{Error, Result};
 
 /// The error for a model that the runtime of `version` does not load, from its `message`.
 pub(super) fn load(facts: &Facts, version: &str, message: &str) -> Error {
@@ -58,6 +60,32 @@ pub(super) fn load(facts: &Facts, version: &str, message: &str) -> Error {
     .hint("mlserve inspect MODEL shows what the file holds")
 }
 
+/// Refuses a model some of whose nodes the CPU would run although nobody let it.
+///
+/// # Errors
+/// [`Error::Model`] with how many they are and which.
+pub(super) fn left_to_cpu(
+    facts: &Facts,
+    providers: &Providers,
+    assigned: &[Assigned],
+) -> Result<()> {
+    let left = assigned.iter().find(|assigned| assigned.provider == CPU);
+    let Some(left) = left.filter(|left| left.nodes > 0 && !providers.has_cpu()) else {
+        return Ok(());
+    };
+    let all: usize = assigned.iter().map(|assigned| assigned.nodes).sum();
+    let names = providers.names().join(", ");
+    Err(Error::model(
+        facts.path.display().to_string(),
+        format!(
+            "{names} does not take {} of its {all} nodes: {}",
+            left.nodes,
+            left.operators_text()
+        ),
+    )
+    .hint("--provider cpu as the last one lets the CPU run them"))
+}
+
 /// The opset that is too new: domain, version in the model, newest version known.
 fn newer_opset(facts: &Facts, message: &str) -> Option<(String, i64, String)> {
     let (_, rest) = message.split_once("Current official support for domain ")?;
@@ -94,7 +122,10 @@ fn language(locale: &str) -> &str {
 /// machine, on one line.
 pub(super) fn first_sentence(message: &str) -> String {
     let after = |text: &'_ str, mark: &str| text.rfind(mark).map_or(0, |at| at + mark.len());
+    let code = ["FAIL", "INVALID_ARGUMENT", "NOT_IMPLEMENTED", "EP_FAIL"];
+    let code = code.map(|code| after(message, &format!(" : {code} : ")));
     let start = after(message, "Status Message: ").max(after(message, " failed:"));
+    let start = code.into_iter().fold(start, usize::max);
     let words = message.get(start..).unwrap_or(message).split_whitespace();
     let readable = words
         .filter(|word| !word.contains("/onnxruntime_src/") && !word.contains("/onnxruntime/core/"));
@@ -105,4 +136,26 @@ pub(super) fn first_sentence(message: &str) -> String {
         cut.push('…');
     }
     cut
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_runtimes_words_lose_what_only_its_makers_need() {
+        for (message, words) in [
+            (
+                "onnxruntime::Provider& onnxruntime::ProviderLibrary::Get() [ONNXRuntimeError] : 1 : FAIL : \
+                 Failed to load library libonnxruntime_providers_cuda.so with error: libcublasLt.so.13: \
+                 cannot open shared object file",
+                "Failed to load library libonnxruntime_providers_cuda.so with error: libcublasLt.so.13: \
+                 cannot open shared object file",
+            ),
+            ("Non-zero status code. Status Message: too bad.", "too bad"),
+            ("plain words", "plain words"),
+        ] {
+            assert_eq!(first_sentence(message), words);
+        }
+    }
 }

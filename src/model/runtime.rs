@@ -14,9 +14,10 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use ort::environment::Environment;
+use ort::environment::{Environment, GlobalThreadPoolOptions};
 use ort::logging::LogLevel;
 
+use super::provider::{Asked, Providers};
 use crate::error::{Error, Report, Result};
 
 mod cache;
@@ -36,7 +37,7 @@ pub const EMBEDDED_VERSION: &str = embedded::VERSION;
 pub const EMBEDDED_SOURCE: &str = embedded::SOURCE;
 
 /// What the user said about the runtime.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct RuntimeChoice {
     /// `--runtime`: the library to use instead of the embedded one.
     pub library: Option<PathBuf>,
@@ -44,6 +45,25 @@ pub struct RuntimeChoice {
     pub allow_known_bad: bool,
     /// How often `-v` was given; from 2 on, the runtime's own messages are shown.
     pub verbosity: u8,
+    /// Threads inside one run, the caller's among them.
+    pub intra_op: usize,
+    /// What runs models, in order of priority; the CPU where there is none.
+    pub providers: Vec<Asked>,
+    /// Libraries that have further providers.
+    pub provider_libraries: Vec<PathBuf>,
+}
+
+impl Default for RuntimeChoice {
+    fn default() -> Self {
+        RuntimeChoice {
+            library: None,
+            allow_known_bad: false,
+            verbosity: 0,
+            intra_op: 1,
+            providers: Vec::new(),
+            provider_libraries: Vec::new(),
+        }
+    }
 }
 
 /// ONNX Runtime, loaded, with the one environment that a process can have.
@@ -52,6 +72,8 @@ pub struct Runtime {
     environment: Environment,
     version: String,
     source: Source,
+    intra_op: usize,
+    providers: Providers,
 }
 
 impl Runtime {
@@ -63,6 +85,16 @@ impl Runtime {
     /// The version that the library reports, `1.32.0`.
     pub fn version(&self) -> &str {
         &self.version
+    }
+
+    /// Threads inside one run; from 2 on they are those of one pool, which all sessions share.
+    pub fn intra_op(&self) -> usize {
+        self.intra_op
+    }
+
+    /// What runs models.
+    pub fn providers(&self) -> &Providers {
+        &self.providers
     }
 
     /// Where the library came from.
@@ -240,22 +272,45 @@ fn start_library(
     let version = library.checked_version(choice.allow_known_bad)?;
     let fault = |message: String| Error::Runtime(library.report(message));
     // The path is loaded already, so this finds the same library again and cannot fail for want of it.
-    let environment = ort::init_from(library.path())
-        .map_err(|error| fault(format!("cannot start ONNX Runtime {version}: {error}")))?
+    let unstarted = |error: String| fault(format!("cannot start ONNX Runtime {version}: {error}"));
+    let mut environment = ort::init_from(library.path())
+        .map_err(|error| unstarted(error.to_string()))?
         .with_name("mlserve")
         .with_telemetry(false)
         .with_logger(Arc::new(move |level, _category, _id, place, message| {
             log.runtime_message(level, place, message);
-        }))
+        }));
+    if choice.intra_op > 1 {
+        let pool = pool(choice.intra_op).map_err(|error| unstarted(error.to_string()))?;
+        environment = environment.with_global_thread_pool(pool);
+    }
+    let environment = environment
         .build()
-        .map_err(|error| fault(format!("cannot start ONNX Runtime {version}: {error}")))?;
+        .map_err(|error| unstarted(error.to_string()))?;
     environment.set_log_level(log.level());
     log.note(&format!("ONNX Runtime {version}, {source}"));
+    let providers = Providers::new(
+        &environment,
+        &choice.providers,
+        &choice.provider_libraries,
+        &format!("ONNX Runtime {version}, {source},"),
+    )?;
     Ok(Runtime {
+        providers,
         environment,
         version,
         source,
+        intra_op: choice.intra_op.max(1),
     })
+}
+
+/// The one pool of all sessions, of `threads` with the one that calls: a pool for each session would
+/// start twenty threads for ten models on two cores. Idle threads sleep, they do not spin.
+fn pool(threads: usize) -> ort::Result<GlobalThreadPoolOptions> {
+    GlobalThreadPoolOptions::default()
+        .with_intra_threads(threads)?
+        .with_inter_threads(1)?
+        .with_spin_control(false)
 }
 
 /// What becomes of the runtime's messages: dropped, or on standard error from `-vv` on.

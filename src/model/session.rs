@@ -10,16 +10,18 @@ use std::fmt;
 use std::hash::Hash;
 use std::path::Path;
 use std::ptr::{self, NonNull};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use ort::AsPointer;
-use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
+use ort::session::builder::{AutoDevicePolicy, GraphOptimizationLevel, SessionBuilder};
 use ort::session::{Session as OrtSession, SessionInputValue};
 use ort::value::{
     DynMap, DynValue, IntoTensorElementType, PrimitiveTensorElementType, Tensor as OrtTensor,
     TensorElementType, TensorRef, ValueType,
 };
 
+use super::assigned::{self, Assigned};
 use super::onnx::Facts;
 use super::refusal;
 use super::runtime::Runtime;
@@ -30,6 +32,9 @@ use crate::error::{Error, Result};
 /// A loaded model, to be shared between threads by reference.
 pub struct Session {
     session: OrtSession,
+    assigned: Vec<Assigned>,
+    /// Held by a run, where runs must come one after the other.
+    turn: Option<Mutex<()>>,
     inputs: Vec<CString>,
     outputs: Vec<CString>,
     /// Behind the session, which is dropped first: it refers to them.
@@ -45,31 +50,24 @@ pub struct Source<'a> {
     pub folder: Option<&'a Path>,
     /// Operators of ours that the bytes use.
     pub(crate) operators: Option<Operators>,
+    /// Whether runs may use all that the user gave: without it they are those that others are held
+    /// against, on one thread.
+    pub(crate) is_for_use: bool,
 }
 
 impl Session {
-    /// Loads the model of `facts` for the CPU, one thread a run: the callers are the parallelism,
-    /// and results then do not depend on how many threads there are.
+    /// Loads the model of `facts` for the CPU, by default with one thread a run: the callers are the
+    /// parallelism, and results then do not depend on how many threads there are.
     ///
     /// # Errors
     /// [`Error::Model`] with what the runtime dislikes about the model, in words that help.
     pub fn load(runtime: &Runtime, facts: &Facts, source: Source<'_>) -> Result<Session> {
-        let refused = |error: ort::Error| refusal::load(facts, runtime.version(), error.message());
-        let make = || {
-            let mut builder = builder(runtime, source.folder)?;
-            if let Some(operators) = &source.operators {
-                operators.add_to(&mut builder)?;
-            }
-            match source.rewritten {
-                Some(bytes) => builder.commit_from_memory(bytes),
-                None => builder.commit_from_file(&facts.path),
-            }
-        };
-        let session = match trees::stack_bytes(facts) {
+        let make = || make(runtime, facts, &source);
+        let (session, assigned) = match trees::stack_bytes(facts) {
             None => make(),
-            Some(bytes) => with_stack(bytes, make),
-        };
-        let session = session.map_err(refused)?;
+            Some(bytes) => with_stack(bytes, make)
+                .unwrap_or_else(|what| Err(Error::runtime(what).at(facts.path.display()))),
+        }?;
         let names = |names: Vec<&str>| -> Result<Vec<CString>> {
             let name = |name: &str| CString::new(name).map_err(|_| nul_in_name(facts));
             names.into_iter().map(name).collect()
@@ -91,8 +89,15 @@ impl Session {
                     .collect(),
             )?,
             session,
+            assigned,
+            turn: (!runtime.providers().is_cpu_alone()).then(Mutex::default),
             operators: source.operators,
         })
+    }
+
+    /// What each provider got, where others than the CPU were asked for.
+    pub fn assigned(&self) -> &[Assigned] {
+        &self.assigned
     }
 
     /// The operators of ours that it uses.
@@ -129,12 +134,14 @@ impl Session {
         let input_values: Vec<_> = inputs.iter().map(|value| value.ptr()).collect();
         let mut output_values = vec![ptr::null_mut(); self.outputs.len()];
         let inner = self.session.inner();
+        let turn = self.turn.as_ref();
+        let turn = turn.map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner));
         // SAFETY: every pointer is valid for the call: names and inputs are borrowed from `self` and
         // `inputs`, the arrays have the lengths that are passed, null run options mean the defaults.
         // `Run` on one session from many threads is what ONNX Runtime documents as supported for the
         // CPU provider (onnxruntime.ai/docs/reference/high-level-design.html: "Multiple threads can
-        // invoke the Run() method on the same inference session object"), and only that provider is
-        // ever registered here. The session is used through its raw pointer, so no two `&mut` of the
+        // invoke the Run() method on the same inference session object"); where another is registered,
+        // whose allocators may know no threads, `turn` lets one thread in at a time. The session is used through its raw pointer, so no two `&mut` of the
         // wrapper exist. The test `predict::one_session_serves_many_threads` hammers it.
         let status = unsafe {
             (ort::api().Run)(
@@ -150,6 +157,7 @@ impl Session {
         };
         // SAFETY: the status was just returned by the runtime and is released by this call alone.
         unsafe { ort::Error::result_from_status(status) }?;
+        drop(turn);
         let allocator = self.session.allocator();
         let owned = |value: *mut ort::sys::OrtValue| {
             let value =
@@ -162,15 +170,23 @@ impl Session {
     }
 }
 
-fn builder(runtime: &Runtime, folder: Option<&Path>) -> ort::Result<SessionBuilder> {
+fn builder(runtime: &Runtime, source: &Source<'_>) -> ort::Result<SessionBuilder> {
+    // A build with other providers would choose one of them by itself otherwise.
     let mut builder = OrtSession::builder(runtime.environment())?
-        .with_intra_threads(1)?
-        .with_inter_threads(1)?
-        .with_intra_op_spinning(false)?
+        .with_auto_device(AutoDevicePolicy::PreferCPU)?;
+    // From two threads on they are those of the environment's pool.
+    if runtime.intra_op() == 1 || !source.is_for_use {
+        builder = builder
+            .with_independent_thread_pool()?
+            .with_intra_threads(1)?
+            .with_inter_threads(1)?
+            .with_intra_op_spinning(false)?;
+    }
+    builder = builder
         .with_optimization_level(GraphOptimizationLevel::Level3)?
         // Wrongly declared output shapes would be reported at every run otherwise.
         .with_log_level(ort::logging::LogLevel::Error)?;
-    if let Some(folder) = folder {
+    if let Some(folder) = source.folder {
         let folder = folder.to_string_lossy();
         builder = builder.with_config_entry(
             "session.model_external_initializers_file_folder_path",
@@ -180,18 +196,49 @@ fn builder(runtime: &Runtime, folder: Option<&Path>) -> ort::Result<SessionBuild
     Ok(builder)
 }
 
+/// The session, and what each provider got of it where others than the CPU were asked for.
+fn make(
+    runtime: &Runtime,
+    facts: &Facts,
+    source: &Source<'_>,
+) -> Result<(OrtSession, Vec<Assigned>)> {
+    let refused = |error: ort::Error| refusal::load(facts, runtime.version(), error.message());
+    let providers = runtime.providers();
+    let uses_others = source.is_for_use && !providers.is_cpu_alone();
+    let mut builder = builder(runtime, source).map_err(refused)?;
+    if uses_others {
+        let (key, value) = assigned::RECORD;
+        let recording = builder.with_config_entry(key, value);
+        builder = recording.map_err(|error| refused(error.into()))?;
+        builder = providers.add_to(builder, runtime.environment())?;
+    }
+    if let Some(operators) = &source.operators {
+        operators.add_to(&mut builder).map_err(refused)?;
+    }
+    let session = match source.rewritten {
+        Some(bytes) => builder.commit_from_memory(bytes),
+        None => builder.commit_from_file(&facts.path),
+    };
+    let session = session.map_err(refused)?;
+    if !uses_others {
+        return Ok((session, Vec::new()));
+    }
+    let assigned = assigned::of(&session, providers).map_err(refused)?;
+    refusal::left_to_cpu(facts, providers, &assigned)?;
+    Ok((session, assigned))
+}
+
 /// What `make` makes on a stack of so many `bytes`.
 fn with_stack<T: Send>(
     bytes: usize,
-    make: impl FnOnce() -> ort::Result<T> + Send,
-) -> ort::Result<T> {
-    let failed =
-        |what: &dyn fmt::Display| ort::Error::new(format!("a stack of {bytes} bytes: {what}"));
+    make: impl FnOnce() -> T + Send,
+) -> std::result::Result<T, String> {
+    let failed = |what: &dyn fmt::Display| format!("a stack of {bytes} bytes: {what}");
     thread::scope(|scope| {
         let thread = thread::Builder::new().stack_size(bytes);
         let thread = thread.spawn_scoped(scope, make);
         let made = thread.map_err(|error| failed(&error))?.join();
-        made.unwrap_or_else(|_| Err(failed(&"its thread did not end")))
+        made.map_err(|_| failed(&"its thread did not end"))
     })
 }
 

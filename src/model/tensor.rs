@@ -108,6 +108,17 @@ impl Tensor {
         each_dtype!(self, array => array.shape())
     }
 
+    /// Bytes of its elements; of texts those of their characters.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Tensor::String(texts) => texts
+                .iter()
+                .map(|text| size_of_val(text) + text.len())
+                .sum(),
+            tensor => tensor.shape().iter().product::<usize>() * tensor.dtype().bytes(),
+        }
+    }
+
     /// A tensor of zeros, `false` or empty strings.
     pub fn zeros(dtype: Dtype, shape: &[usize]) -> Tensor {
         fn filled<T: Clone + Default>(shape: &[usize]) -> ArrayD<T> {

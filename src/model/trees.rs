@@ -34,6 +34,7 @@ use super::runtime::Runtime;
 use crate::error::Result;
 use crate::trees::engine::Processor;
 use crate::trees::kernel::Kernel;
+use crate::trees::outline::Outline;
 use crate::trees::read;
 use evaluator::element;
 
@@ -44,6 +45,7 @@ pub(crate) use fold::Folded;
 pub(crate) use operator::Operators;
 pub(crate) use selfcheck::check;
 pub(crate) use slot::Slots;
+pub(crate) use types::Types;
 
 /// What is to evaluate tree ensembles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -183,6 +185,21 @@ pub fn kernel_alone(facts: &Facts, processor: Processor) -> Result<Option<Kernel
         Kernel::compile_for(read::read(&attributes).ok()?, Some(processor)).ok()
     });
     Ok(kernel)
+}
+
+/// Whether `node` is one of the tree operators.
+pub(crate) fn is_tree(node: &proto::Node<'_>) -> bool {
+    slot::is_tree(node)
+}
+
+/// The trees of a tree operator as its lists draw them.
+///
+/// # Errors
+/// [`Refusal`](read::Refusal) where its attributes are not what they should be.
+pub(crate) fn outline(node: &proto::Node<'_>) -> std::result::Result<Outline, read::Refusal> {
+    // Tensors are of the precision of the input, which only the nodes before it tell.
+    let attributes = attributes::read(node, 1).or_else(|_| attributes::read(node, 11));
+    Ok(Outline::of(&attributes?))
 }
 
 /// The tree nodes of `model`, those compiled that may leave ONNX Runtime.

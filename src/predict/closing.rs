@@ -1,5 +1,5 @@
 //! What is said and written once all is scored: the closing lines, the metrics, the report, the
-//! manifest.
+//! profile, the manifest.
 
 use std::path::{Path, PathBuf};
 
@@ -15,6 +15,8 @@ use crate::predict::output::progress::Progress;
 use crate::predict::output::sink::Sink;
 use crate::predict::report::{self, Report};
 use crate::predict::score::insight::Insight;
+use crate::profile::json;
+use crate::profile::summary::Profile;
 
 /// A run that has ended well.
 pub struct Closing<'a> {
@@ -28,15 +30,16 @@ pub struct Closing<'a> {
     pub done_before: u64,
 }
 
-/// Where report and manifest go. Opened before the first record is scored, so that a place that
+/// Where report, profile and manifest go. Opened before the first record is scored, so that a place that
 /// cannot be written is found then.
 pub struct Papers {
     report: Option<Sink>,
+    profile: Option<Sink>,
     manifest: Option<Sink>,
 }
 
 impl Papers {
-    /// Opens both, where they are asked for.
+    /// Opens them, where they are asked for.
     ///
     /// # Errors
     /// As [`Sink::open`].
@@ -44,13 +47,14 @@ impl Papers {
         let open = |path: &Option<PathBuf>| path.as_deref().map(|path| Sink::open(Some(path)));
         Ok(Papers {
             report: open(&options.report).transpose()?,
+            profile: open(&options.profile).transpose()?,
             manifest: open(&options.manifest).transpose()?,
         })
     }
 }
 
 impl Closing<'_> {
-    /// Writes report and manifest; returns the metrics, where there are some.
+    /// Writes report, profile and manifest; returns the metrics, where there are some.
     ///
     /// # Errors
     /// [`crate::error::Error::Io`] where one cannot be written.
@@ -67,6 +71,11 @@ impl Closing<'_> {
                 self.report(&mut insight, metrics.as_ref(), seconds)
                     .as_bytes(),
             )?;
+            sink.finish()?;
+        }
+        if let Some(mut sink) = papers.profile {
+            let profile = json::write(&self.profile(&insight, progress));
+            sink.write(format!("{profile:#}\n").as_bytes())?;
             sink.finish()?;
         }
         if let Some(mut sink) = papers.manifest {
@@ -106,6 +115,24 @@ impl Closing<'_> {
             throughput: std::mem::take(&mut insight.throughput),
             facts: self.facts(),
         })
+    }
+
+    /// The profile of what was gathered.
+    fn profile(&self, insight: &Insight, progress: &Progress) -> Profile {
+        let model = file_name(&self.options.model);
+        let Some((gather, gathering)) = &insight.gathered else {
+            return Profile {
+                model,
+                ..Profile::default()
+            };
+        };
+        if gathering.unlike > 0 {
+            progress.note(&format!(
+                "note: --profile leaves out {} records, whose columns are not those of the first source",
+                gathering.unlike
+            ));
+        }
+        Profile::new(&model, gather, gathering)
     }
 
     /// Says how it went.

@@ -57,6 +57,7 @@ pub fn of(options: &Options, inputs: Vec<Input>) -> Result<Vec<Job>> {
         options.rejects = beside(&options.rejects, "jsonl");
         options.manifest = beside(&options.manifest, "json");
         options.report = beside(&options.report, "html");
+        options.profile = beside(&options.profile, "profile.json");
         options.set_output(folder.join(&relative));
         jobs.push(Job {
             inputs: vec![path],
@@ -65,7 +66,12 @@ pub fn of(options: &Options, inputs: Vec<Input>) -> Result<Vec<Job>> {
     }
     // Not before all is known to go well.
     for Job { options, .. } in &jobs {
-        let papers = [&options.rejects, &options.manifest, &options.report];
+        let papers = [
+            &options.rejects,
+            &options.manifest,
+            &options.report,
+            &options.profile,
+        ];
         let written = papers.into_iter().chain([&options.output]);
         written.flatten().try_for_each(|path| make_folder(path))?;
     }

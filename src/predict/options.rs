@@ -59,6 +59,8 @@ pub struct Options {
     pub manifest: Option<PathBuf>,
     /// Where the page about the run goes.
     pub report: Option<PathBuf>,
+    /// Where the profile of the records goes.
+    pub profile: Option<PathBuf>,
     /// Score what has arrived, and write it at once.
     pub stream: bool,
     pub quiet: bool,
@@ -163,10 +165,7 @@ impl Options {
             nan_as: formats.nan_as.clone(),
             limit: args.run.limit,
             explain: args.run.explain,
-            jobs: args
-                .run
-                .jobs
-                .map_or_else(flags::available_threads, usize::from),
+            jobs: flags::runs_at_once(args.run.jobs, args.run.intra_op),
             batch_size: args.run.batch_size as usize,
             on_error: on_error(&args.faults),
             rejects: args.faults.rejects.clone(),
@@ -182,9 +181,10 @@ impl Options {
             checkpoint_every: checkpoint_every()?,
             manifest: args.long.manifest.clone(),
             report: args.report.clone(),
+            profile: args.profile.clone(),
             stream: args.long.stream,
             quiet: args.run.quiet,
-            runtime: flags::runtime_choice(&args.runtime),
+            runtime: flags::runtime_choice(&args.runtime, args.run.intra_op)?,
             trees: flags::trees_choice(&args.runtime),
         };
         if let Some(output) = output {
@@ -271,7 +271,12 @@ impl Options {
                     self.record_bytes,
                     self.shard
                 ),
-                (&self.rejects, &self.runtime.library),
+                (
+                    &self.rejects,
+                    &self.runtime.library,
+                    self.runtime.intra_op,
+                    &self.runtime.providers,
+                ),
             )
         )
     }

@@ -33,6 +33,7 @@ pub(super) fn check(options: &Options, inputs: &[PathBuf]) -> Result<()> {
         ("--rejects", &options.rejects),
         ("--manifest", &options.manifest),
         ("--report", &options.report),
+        ("--profile", &options.profile),
     ];
     let mut outputs = vec![(flag, place(predictions))];
     outputs.extend(

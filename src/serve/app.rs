@@ -4,28 +4,33 @@
 //! request -> id -> allowed? -> route -> dialect -> reply | problem in the dialect's shape -> log, metrics
 //! ```
 
+use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::admin::{self, Change};
 use super::auth::{self, Auth};
 use super::call::Call;
 use super::cors::Cors;
 use super::log::Log;
-use super::message::{Body, Head, Method, Refusal, Reply, Service};
+use super::message::{Asked, Body, Head, Method, Refusal, Reply, Service};
 use super::metrics::Metrics;
 use super::observed::{self, Observed};
 use super::options::Operation;
 use super::problem::Problem;
+use super::record::Recorder;
 use super::registry::Registry;
+use super::registry::keeper::{Event, Keeper, What};
 use super::routes::{self, Found, Route};
-use super::{cloud, info, metrics, mlflow, native, oip, openapi, page, tfs};
+use super::{cloud, drift, info, metrics, mlflow, native, oip, openapi, page, tfs};
 
 use crate::batch::write::NonFinite;
 
 /// Everything that answering needs; shared by all threads.
 pub struct App {
-    pub registry: Registry,
+    pub registry: Arc<Registry>,
     /// What JSON answers have for NaN.
     pub nan: NonFinite,
     /// How long a request may take.
@@ -37,6 +42,11 @@ pub struct App {
     pub pages: page::Pages,
     pub metrics: Metrics,
     pub log: Log,
+    /// Who loads and unloads; none where the models are as they are.
+    pub keeper: Option<Arc<Keeper>>,
+    pub change: Change,
+    /// Who records requests, where somebody does.
+    pub recorder: Option<Arc<Recorder>>,
     auth: Auth,
     cors: Cors,
     is_stopping: AtomicBool,
@@ -44,10 +54,10 @@ pub struct App {
 
 impl App {
     /// Serves `registry`.
-    pub fn new(registry: Registry, nan: NonFinite, timeout: Option<Duration>) -> App {
+    pub fn new(registry: Arc<Registry>, nan: NonFinite, timeout: Option<Duration>) -> App {
         let metrics = Metrics::default();
         for hosted in registry.models() {
-            metrics.adopt(hosted);
+            metrics.adopt(&hosted);
         }
         let app = App {
             registry,
@@ -58,11 +68,14 @@ impl App {
             pages: page::Pages::default(),
             metrics,
             log: Log::default(),
+            keeper: None,
+            change: Change::default(),
+            recorder: None,
             auth: Auth::default(),
             cors: Cors::default(),
             is_stopping: AtomicBool::new(false),
         };
-        app.metrics.say_runtime(app.runtime_version());
+        app.metrics.say_runtime(&app.runtime_version());
         app
     }
 
@@ -73,6 +86,7 @@ impl App {
             auth: operation.auth,
             cors: operation.cors,
             log: operation.log,
+            change: operation.change,
             ..self
         }
     }
@@ -82,9 +96,33 @@ impl App {
         &self.auth
     }
 
-    /// Whether requests are welcome.
+    /// Whether requests are welcome: some model is ready, and the end has not begun.
     pub fn is_ready(&self) -> bool {
-        !self.is_stopping.load(Ordering::Relaxed)
+        !self.is_stopping() && self.registry.is_ready()
+    }
+
+    /// Whether the end has begun.
+    pub fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Relaxed)
+    }
+
+    /// Why it is not ready.
+    pub fn not_ready(&self) -> Problem {
+        let message = match self.is_stopping() {
+            true => "the server is stopping",
+            false => "no model is ready",
+        };
+        Problem::refused(503, "not_ready", message)
+    }
+
+    /// Tells of what happened to models.
+    pub fn note(&self, events: &[Event]) {
+        for event in events {
+            self.metrics.happened(event);
+            if !self.log.note(event) && event.what == What::Failed {
+                let _ = writeln!(std::io::stderr(), "{}", event.text());
+            }
+        }
     }
 
     /// Says that no more requests are welcome: those that know should go elsewhere.
@@ -93,9 +131,24 @@ impl App {
     }
 
     /// The version of ONNX Runtime.
-    pub fn runtime_version(&self) -> &str {
-        let first = self.registry.models().first();
-        first.map_or("", |hosted| hosted.model.runtime_version())
+    pub fn runtime_version(&self) -> String {
+        let models = self.registry.models();
+        let first = models.first();
+        first
+            .map_or("", |hosted| hosted.model.runtime_version())
+            .to_owned()
+    }
+
+    /// The path with its variable parts named; empty where no route has it.
+    pub fn template(&self, path: &str) -> &'static str {
+        if let Some(found) = self.cloud.find(path) {
+            return found.template;
+        }
+        let Some(segments) = routes::segments(path) else {
+            return "";
+        };
+        let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
+        routes::find(&segments).map_or("", |found| found.template)
     }
 
     fn route<'s>(
@@ -129,9 +182,11 @@ impl App {
             Route::Mlflow(route) => mlflow::answer(self, call, route, head, body),
             Route::Cloud(route) => cloud::answer(self, call, route, body),
             Route::Info(route) => info::answer(self, call, route),
+            Route::Drift(route) => drift::answer(self, call, route),
             Route::OpenApi(route) => openapi::answer(self, route, head),
             Route::Page(route) => page::answer(self, route, head),
             Route::Metrics(_) => metrics::answer(self),
+            Route::Admin(route) => admin::answer(self, call, route, head, body),
         }
     }
 
@@ -190,19 +245,42 @@ impl Service for App {
     fn answer<'s>(&'s self, head: &Head<'_>, body: &mut dyn Body) -> Reply<'s> {
         let observed = Observed::new(self, head);
         let mut call = Call::new(self.timeout);
+        if self.registry.has_shares() {
+            call.key = self.change.key(head, observed.id());
+        }
+        let wants = |recorder: &Arc<Recorder>| recorder.wants(observed.id());
+        if self.recorder.as_ref().is_some_and(wants) {
+            call.recorded = Some(observed.id().into());
+        }
         // A browser asks without a token whether it may ask with one.
         let reply = match self.cors.preflight(head) {
             Some(reply) => reply,
             None => self.reply(&mut call, head, body),
         };
         let reply = self.cors.allow(head, reply);
-        let reply = reply.with("X-Content-Type-Options", "nosniff");
-        observed.close(head, call, reply)
+        let mut reply = reply.with("X-Content-Type-Options", "nosniff");
+        if let Some(hosted) = &call.model {
+            reply = reply.with("X-Model-Version", hosted.version.clone());
+        }
+        match body.is_answered() {
+            // It was told of when the client was.
+            true => observed.too_late(head.method, &call, reply),
+            false => observed.close(head, call, reply),
+        }
     }
 
-    fn refuse<'s>(&'s self, refusal: &Refusal) -> Reply<'s> {
-        let reply = native::error(&Problem::Refused(refusal.clone()));
-        observed::refused(self, refusal, reply)
+    fn refuse<'s>(&'s self, refusal: &Refusal, asked: Option<&Asked<'_>>) -> Reply<'s> {
+        let problem = Problem::Refused(refusal.clone());
+        let reply = match asked {
+            Some(asked) => self.error(asked.path, &problem),
+            None => native::error(&problem),
+        };
+        observed::refused(self, (refusal, asked), reply)
+    }
+
+    fn is_vital(&self, path: &str) -> bool {
+        let cloud = || self.cloud.find(path).map(|found| found.route);
+        auth::is_health(path) || cloud() == Some(cloud::Route::Health)
     }
 }
 

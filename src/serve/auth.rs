@@ -180,6 +180,7 @@ fn is_public(address: &str) -> bool {
     if address.starts_with("unix:") {
         return false;
     }
+    let address = address.trim_start_matches("https://");
     let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
     let host = host.trim_start_matches('[').trim_end_matches(']');
     match host.parse::<IpAddr>() {
@@ -292,6 +293,8 @@ mod tests {
             ("[::]:8080", true),
             ("10.0.0.7:80", true),
             ("example.org:80", true),
+            ("https://127.0.0.1:8443", false),
+            ("https://0.0.0.0:8443", true),
         ] {
             let listen = [address.to_owned()];
             let open = Auth::default().warning(&listen);

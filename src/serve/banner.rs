@@ -12,10 +12,12 @@ use crate::error::escape_controls;
 use crate::inspect::example::{self, shell_quoted};
 use crate::inspect::ports::{self, Fed};
 use crate::inspect::shown::{self, LONGEST_NAME, cut};
+use crate::model::assigned::Assigned;
 use crate::model::signature::{Port, shape_text};
 
 use super::auth::Auth;
 use super::hosted::Hosted;
+use super::registry::table::{Entry, Table};
 
 /// Columns of a line, but for the command, which is never cut.
 const WIDTH: usize = 100;
@@ -35,8 +37,9 @@ pub struct Banner {
     /// Where it listens: `HOST:PORT` with the real port, or `unix:PATH`.
     pub addresses: Vec<String>,
     pub models: Vec<Told>,
-    /// Threads that this process may use.
+    /// Runs of models at once, and threads inside each.
     pub threads: usize,
+    pub intra_op: usize,
     /// What a shell puts for a token, where one is asked for.
     pub token: Option<String>,
     pub warnings: Vec<String>,
@@ -46,11 +49,15 @@ pub struct Banner {
 pub struct Told {
     pub name: String,
     pub version: String,
+    /// What is served of it besides.
+    pub others: Vec<String>,
     pub load_ms: f64,
     pub inputs: String,
     pub outputs: String,
     /// What evaluates its trees; empty where it has none.
     pub trees: String,
+    /// What runs its nodes; empty where the CPU alone was asked for.
+    pub providers: Vec<String>,
     /// The file, as it was named.
     pub file: String,
     /// A record that it takes; `None` where no record alone can feed it.
@@ -69,7 +76,8 @@ impl Banner {
             .first()
             .map_or("", |hosted| hosted.model.runtime_version());
         let of_model = |hosted: &Arc<Hosted>| {
-            let warnings = hosted.model.warnings().iter();
+            let meddle = hosted.queue.warning();
+            let warnings = hosted.model.warnings().iter().chain(meddle.as_ref());
             let named = warnings.map(|warning| format!("{}: {warning}", hosted.name));
             named.collect::<Vec<_>>()
         };
@@ -81,6 +89,9 @@ impl Banner {
             addresses: addresses.to_vec(),
             models: models.iter().map(|hosted| Told::new(hosted)).collect(),
             threads,
+            intra_op: models
+                .first()
+                .map_or(1, |hosted| hosted.model.runtime().intra_op()),
             token: auth.in_shell(),
             warnings: models
                 .iter()
@@ -88,6 +99,17 @@ impl Banner {
                 .chain(auth.warning(addresses))
                 .collect(),
         }
+    }
+
+    /// Tells of the other versions that a model is served in.
+    #[must_use]
+    pub fn beside(mut self, table: &Table) -> Banner {
+        for told in &mut self.models {
+            let ready = table.entry(&told.name).into_iter().flat_map(Entry::ready);
+            let others = ready.filter(|hosted| hosted.version != told.version);
+            told.others = others.map(|hosted| hosted.version.clone()).collect();
+        }
+        self
     }
 
     /// Its text, with a line's end after each line.
@@ -100,8 +122,7 @@ impl Banner {
         if let Some(url) = &first {
             labelled(&mut out, "Docs", &format!("{url}/docs"));
         }
-        let threads = format!("{} at most", shown::plural(self.threads, "thread"));
-        labelled(&mut out, "Runs on", &threads);
+        labelled(&mut out, "Runs on", &self.runs_on());
         for told in self.models.iter().take(MOST_MODELS) {
             out.push('\n');
             told.append(&mut out);
@@ -119,6 +140,15 @@ impl Banner {
             out.push_str(&format!("warning: {}\n", escape_controls(warning)));
         }
         out
+    }
+
+    /// The threads that models run on.
+    fn runs_on(&self) -> String {
+        let mut text = format!("{} at most", shown::plural(self.threads, "thread"));
+        if let Some(helpers @ 1..) = self.intra_op.checked_sub(1) {
+            text.push_str(&format!(", and {helpers} more that help inside runs"));
+        }
+        text
     }
 
     /// A command for each model, or for the first of many.
@@ -150,6 +180,10 @@ impl Banner {
         if let Some(token) = &self.token {
             options.push_str(&format!(" -H \"authorization: Bearer {token}\""));
         }
+        if address.starts_with("https://") {
+            // The certificate is hardly for an address of this machine.
+            options.push_str(" -k");
+        }
         let server = match address.strip_prefix("unix:") {
             None => url(address)?,
             Some(path) => {
@@ -174,7 +208,9 @@ fn labelled(out: &mut String, label: &str, text: &str) {
 fn shown_address(address: &str) -> String {
     match url(address) {
         None => escape_controls(address),
-        Some(url) if is_any(address) => format!("{url} and all other addresses of this machine"),
+        Some(url) if is_any(address.trim_start_matches("https://")) => {
+            format!("{url} and all other addresses of this machine")
+        }
         Some(url) => url,
     }
 }
@@ -184,10 +220,11 @@ fn url(address: &str) -> Option<String> {
     if address.starts_with("unix:") {
         return None;
     }
+    let (scheme, address) = address.split_once("://").unwrap_or(("http", address));
     let (_, port) = address.rsplit_once(':')?;
     Some(match is_any(address) {
-        true => format!("http://127.0.0.1:{port}"),
-        false => format!("http://{address}"),
+        true => format!("{scheme}://127.0.0.1:{port}"),
+        false => format!("{scheme}://{address}"),
     })
 }
 
@@ -205,6 +242,7 @@ impl Told {
         Told {
             name: hosted.name.clone(),
             version: hosted.version.clone(),
+            others: Vec::new(),
             load_ms: hosted.load.as_secs_f64() * 1000.0,
             inputs: inputs(hosted),
             outputs: outputs(hosted),
@@ -212,6 +250,7 @@ impl Told {
                 Some(_) => hosted.model.evaluated().text(),
                 None => String::new(),
             },
+            providers: hosted.model.assigned().iter().map(Assigned::text).collect(),
             file: facts.path.display().to_string(),
             example: expected.and_then(|planned| record(&planned.plan)),
         }
@@ -225,10 +264,16 @@ impl Told {
             "Model",
             &format!("{name}, version {version}, loaded in {load}"),
         );
+        if !self.others.is_empty() {
+            labelled(out, "", &format!("also served: {}", self.others.join(", ")));
+        }
         labelled(out, "", &format!("in   {}", self.inputs));
         labelled(out, "", &format!("out  {}", self.outputs));
         if !self.trees.is_empty() {
             labelled(out, "", &format!("trees: {}", self.trees));
+        }
+        for text in &self.providers {
+            labelled(out, "", &cut(text, WIDTH - INDENT));
         }
     }
 }

@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 use super::hosted::Hosted;
 use super::problem::Problem;
 
+/// Said to who comes too late.
+pub const TOO_LATE: &str = "the request took longer than it may";
+
 /// One request on its way, for logs, metrics and its deadline.
 pub struct Call {
     /// When its head had arrived.
@@ -14,11 +17,13 @@ pub struct Call {
     pub route: &'static str,
     /// The model that was asked, once it is known.
     pub model: Option<Arc<Hosted>>,
+    /// What its version hangs on where requests are shared out; 0 where none are.
+    pub key: u64,
     /// When nobody waits for its answer any more.
     pub deadline: Option<Instant>,
     /// Records that were scored.
     pub records: usize,
-    /// Runs of the model that took.
+    /// Runs of the model that took, but for those that another request has made.
     pub batches: usize,
     /// Time inside the model.
     pub inference: Duration,
@@ -30,6 +35,8 @@ pub struct Call {
     pub reason: &'static str,
     /// The same for people, with the first fault.
     pub fault: String,
+    /// Its id, where it is recorded.
+    pub recorded: Option<Arc<str>>,
     /// Where a streamed answer counts.
     stream: Option<Arc<Mutex<Call>>>,
 }
@@ -42,6 +49,7 @@ impl Call {
             started,
             route: "",
             model: None,
+            key: 0,
             deadline: most.and_then(|most| started.checked_add(most)),
             records: 0,
             batches: 0,
@@ -50,6 +58,7 @@ impl Call {
             runs: None,
             reason: "",
             fault: String::new(),
+            recorded: None,
             stream: None,
         }
     }
@@ -61,6 +70,7 @@ impl Call {
             started: self.started,
             route: self.route,
             model: self.model.clone(),
+            recorded: self.recorded.clone(),
             // It takes as long as its client.
             ..Call::new(None)
         }));
@@ -91,28 +101,26 @@ impl Call {
     /// 504 where the deadline has passed.
     pub fn check(&self) -> Result<(), Problem> {
         match self.deadline {
-            Some(deadline) if Instant::now() >= deadline => Err(Problem::refused(
-                504,
-                "timeout",
-                "the request took longer than it may",
-            )),
+            Some(deadline) if Instant::now() >= deadline => {
+                Err(Problem::refused(504, "timeout", TOO_LATE))
+            }
             _ => Ok(()),
         }
     }
 
-    /// Counts one run of the model that began at `started` with `records` records.
-    pub fn ran(&mut self, started: Instant, records: usize) {
-        let took = started.elapsed();
+    /// Counts a run of the model, its own or one that it was taken along in, that began at `started`
+    /// and scored `records` of its records.
+    pub fn ran(&mut self, started: Instant, took: Duration, records: usize) {
         let begin = started.saturating_duration_since(self.started);
         let first = self.runs.map_or(begin, |(first, _)| first);
         self.runs = Some((first, begin + took));
         self.inference += took;
-        self.batches += 1;
         self.records += records;
-        let series = self.model.as_ref().and_then(|hosted| hosted.series.get());
-        if let Some(series) = series {
-            series.ran(took, records);
-        }
+    }
+
+    /// Whether the model has run for it.
+    pub fn has_run(&self) -> bool {
+        self.runs.is_some()
     }
 
     /// Time before the first run of the model and after the last, of `total`.

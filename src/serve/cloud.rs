@@ -81,11 +81,11 @@ pub fn answer<'s>(
 ) -> std::result::Result<Reply<'s>, Problem> {
     match route {
         Route::Health if app.is_ready() => Ok(Reply::json(200, &b"{\"status\":\"ok\"}"[..])),
-        Route::Health => Err(Problem::refused(503, "not_ready", "the server is stopping")),
+        Route::Health => Err(app.not_ready()),
         Route::Predict => {
-            let hosted = app.registry.only()?;
-            call.of(hosted);
-            tfs::predict(hosted, call, body.whole()?, app.nan)
+            let hosted = app.registry.only(call.key)?;
+            call.of(&hosted);
+            tfs::predict(&hosted, call, body.whole()?, app.nan)
         }
     }
 }

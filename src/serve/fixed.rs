@@ -1,8 +1,10 @@
-//! Content that does not change while the server runs: pages, their assets, the OpenAPI document.
+//! Content that does not change while the models stay the same: pages, their assets, the OpenAPI
+//! document.
 //!
 //! It has an ETag, so that browsers ask for it once; assets are stored packed and go out as they are.
 
 use std::borrow::Cow;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 
@@ -97,6 +99,25 @@ impl Fixed {
     fn is_in(&self, tags: &str) -> bool {
         let mut tags = tags.split(',').map(str::trim);
         tags.any(|tag| tag == "*" || tag == self.etag)
+    }
+}
+
+/// Content that is made anew when the models have changed.
+#[derive(Debug, Default)]
+pub struct Renewed(Mutex<Option<(u64, Arc<Fixed>)>>);
+
+impl Renewed {
+    /// The content for the models of `generation`, made by `make` if there is only an older one.
+    pub fn of(&self, generation: u64, make: impl FnOnce() -> Fixed) -> Arc<Fixed> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*kept {
+            Some((of, fixed)) if *of == generation => Arc::clone(fixed),
+            _ => {
+                let fixed = Arc::new(make());
+                *kept = Some((generation, Arc::clone(&fixed)));
+                fixed
+            }
+        }
     }
 }
 

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwapOption;
+
 use crate::batch::columns::{Layout, Wanted};
 use crate::batch::encode::Group;
 use crate::batch::first;
@@ -15,12 +17,18 @@ use crate::model::runtime::RuntimeChoice;
 use crate::model::signature::Signature;
 use crate::model::trees::Choice;
 use crate::model::{Model, onnx};
+use crate::profile::columns::Columns;
 
+use super::batching::pool::Pool;
+use super::batching::queue::{Joins, Limits, Queue};
 use super::counters::Counters;
+use super::drift::{Baselines, Watch};
 use super::metrics::series::Series;
 use super::outputs::Output;
 use super::problem::Problem;
+use super::record::Recorder;
 use super::records::planned::Planned;
+use super::shadow::Shadow;
 
 /// Plans and layouts that are kept: requests choose them, so they are bounded.
 const MOST_KEPT: usize = 32;
@@ -32,12 +40,23 @@ const MOST_COLUMNS: usize = 10_000;
 pub struct Hosting {
     pub runtime: RuntimeChoice,
     pub trees: Choice,
+    /// Runs of models at once, over all models.
+    pub threads: usize,
     pub rules: Rules,
     pub wanted: Wanted,
     /// Unknown fields are a fault.
     pub strict: bool,
     /// Records of one run at most.
     pub batch_size: usize,
+    /// What all models share to run.
+    pub pool: Arc<Pool>,
+    pub queueing: Limits,
+    /// What models are held against.
+    pub baselines: Baselines,
+    /// Who records requests, where somebody does.
+    pub recorder: Option<Arc<Recorder>>,
+    /// Bytes of an answer in memory at most.
+    pub reply_bytes: usize,
 }
 
 /// A model that answers requests.
@@ -53,6 +72,12 @@ pub struct Hosted {
     pub counters: Counters,
     /// Its outputs as they really come, once somebody has asked.
     pub(super) outputs: OnceLock<Vec<Output>>,
+    /// Who also runs what it runs, and is compared with it.
+    pub shadow: ArcSwapOption<Shadow>,
+    /// Its runs, at once or in the line.
+    pub queue: Queue,
+    /// What it sees, held against its baseline.
+    pub watch: Option<Watch>,
     /// Where its requests are counted, once the metrics know it.
     pub series: OnceLock<Arc<Series>>,
     /// For records without names; an error where no record alone can feed the model.
@@ -86,14 +111,17 @@ impl Hosted {
                 .report()
                 .map_or(String::new(), |report| report.message.clone())),
         };
-        let hosted = Hosted {
+        let mut hosted = Hosted {
+            watch: None,
             name: name.to_owned(),
             version: version.to_owned(),
             hosting: hosting.clone(),
             load: Duration::ZERO,
-            description: inspect::description(&model.facts, model.evaluated(), (name, version))?,
+            description: inspect::description(&model, (name, version))?,
             counters: Counters::default(),
             outputs: OnceLock::new(),
+            shadow: ArcSwapOption::empty(),
+            queue: Queue::new(&hosting.pool, hosting.queueing, Ok(Joins::default())),
             series: OnceLock::new(),
             expected,
             plans: RwLock::default(),
@@ -106,9 +134,42 @@ impl Hosted {
                 .layout(&expected.plan, None, wanted)
                 .map_err(|error| error.at(path.display()))?;
         }
+        let queue = hosted.batching();
+        hosted.watch = hosted.watched()?;
         Ok(Hosted {
+            description: queue.told_in(&hosted.description),
+            queue,
             load: started.elapsed(),
             ..hosted
+        })
+    }
+
+    /// What holds it against its baseline, if there is one.
+    fn watched(&self) -> Result<Option<Watch>> {
+        let baselines = &self.hosting.baselines;
+        let Some((path, profile)) = baselines.of(&self.name) else {
+            return Ok(None);
+        };
+        let plan = self.expected.as_ref().map(|planned| &planned.plan);
+        let wanted = &self.hosting.wanted;
+        let layout = match self.kept_layout(wanted) {
+            Some(layout) => layout,
+            None => Layout::declared(self.model.signature(), self.batch(), wanted).map(Arc::new)?,
+        };
+        let columns = match plan {
+            Ok(plan) => Columns::new(plan, &layout),
+            Err(why) => {
+                let message = format!(
+                    "--baseline: the model \"{}\" takes no records: {why}",
+                    self.name
+                );
+                return Err(Error::usage(message));
+            }
+        };
+        let watch = Watch::new(profile, &columns, baselines.window);
+        watch.map(Some).map_err(|wrong| {
+            Error::usage(format!("--baseline {}: {wrong}", path.display()))
+                .hint("a baseline is made by the model that it is for, with the same flags")
         })
     }
 

@@ -66,7 +66,7 @@ pub fn rows<'b>(
         Some(given) => {
             let inputs = Inputs::new(hosted, given, &["instances"])?;
             let (layout, parts) = inputs.predict(call, &ask.wanted)?;
-            Ok(Predictions::new(layout, parts))
+            Ok(Predictions::new(hosted, layout, parts))
         }
         None => {
             let place = Place::below(&["instances"]);
@@ -99,7 +99,7 @@ pub fn columns<'b>(
         return inputs.run(call).map(Said::Values);
     }
     let (layout, parts) = inputs.predict(call, &ask.wanted)?;
-    Ok(Said::Predictions(Predictions::new(layout, parts)))
+    Ok(Said::Predictions(Predictions::new(hosted, layout, parts)))
 }
 
 /// As [`columns`], but always a prediction for each record.
@@ -117,7 +117,7 @@ pub fn columns_by_record<'b>(
     }
     let inputs = Inputs::new(hosted, tensors(hosted, text)?, &["inputs"])?;
     let (layout, parts) = inputs.predict(call, &ask.wanted)?;
-    Ok(Predictions::new(layout, parts))
+    Ok(Predictions::new(hosted, layout, parts))
 }
 
 /// Where the instances stand.

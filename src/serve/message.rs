@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Write};
+use std::time::Duration;
 
 /// A request's method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -63,6 +64,16 @@ impl<'r> Head<'r> {
     }
 }
 
+/// What is known of a request that is refused by whoever has the sockets.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'r> {
+    pub method: Method,
+    /// Its path, or the beginning of a long one, still percent-encoded.
+    pub path: &'r str,
+    /// How long it has waited.
+    pub waited: Duration,
+}
+
 /// Why a request cannot be taken as it is, in a shape that every dialect can say its own way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -107,6 +118,11 @@ pub trait Body {
     /// # Errors
     /// As [`Body::whole`], but for 413.
     fn read(&mut self, into: &mut [u8]) -> Result<usize, Refusal>;
+
+    /// Whether the client has its answer already, by [`Service::refuse`]: this one took too long.
+    fn is_answered(&self) -> bool {
+        false
+    }
 }
 
 /// A body that is in memory, such as a test's.
@@ -187,7 +203,12 @@ pub trait Service: Sync {
     /// Answers one request. It must not panic; whoever calls it closes the connection if it does.
     fn answer<'s>(&'s self, head: &Head<'_>, body: &mut dyn Body) -> Reply<'s>;
 
-    /// The reply to what never became a request (a head too long, too many connections), which is
-    /// also counted.
-    fn refuse<'s>(&'s self, refusal: &Refusal) -> Reply<'s>;
+    /// The reply to what is not asked of [`Service::answer`], or takes too long there, which is also
+    /// counted; `asked` is `None` for what never became a request (a head too long, too many
+    /// connections).
+    fn refuse<'s>(&'s self, refusal: &Refusal, asked: Option<&Asked<'_>>) -> Reply<'s>;
+
+    /// Whether this path is answered however many requests are worked on: it tells whether the server
+    /// is well, and costs nothing.
+    fn is_vital(&self, path: &str) -> bool;
 }

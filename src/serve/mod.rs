@@ -5,14 +5,18 @@
 //!     -> hosted model: plan, Model::run, layout -> dialect -> socket
 //! ```
 
+pub mod admin;
 pub mod app;
 pub mod auth;
 pub mod b64;
 pub mod banner;
+pub mod batching;
+pub mod bound;
 pub mod call;
 pub mod cloud;
 pub mod cors;
 pub mod counters;
+pub mod drift;
 pub mod fixed;
 pub mod hosted;
 pub mod http;
@@ -31,9 +35,12 @@ pub mod outputs;
 pub mod page;
 pub mod problem;
 pub mod query;
+pub mod record;
 pub mod records;
 pub mod registry;
+pub mod reload;
 pub mod routes;
+pub mod shadow;
 pub mod tensors;
 pub mod tfs;
 
@@ -43,44 +50,61 @@ use std::time::Duration;
 
 use crate::cli::ServeArgs;
 use crate::error::{Error, Result};
-use crate::flags;
 
 use app::App;
 use banner::Banner;
-use hosted::Hosted;
 use http::Ended;
 use http::listen::Listener;
 use http::stop::{self, Stop};
 use options::Options;
-use registry::Registry;
+use registry::keeper::Keeper;
+use registry::watch::{Look, Watch};
+use reload::Reload;
 
-/// At the end the log has so long to be written.
+/// At the end the log has so long to be written, and so has what is recorded.
 const FLUSH: Duration = Duration::from_secs(1);
 
-/// Runs `mlserve serve` until a signal ends it.
+/// Runs `mlserve serve` until a signal ends it. `typed_again` says what the flags are when SIGHUP has
+/// them read again.
 ///
 /// # Errors
 /// Whatever keeps it from starting.
-pub fn run(args: &ServeArgs) -> Result<()> {
+pub fn run(
+    args: &ServeArgs,
+    typed_again: impl Fn() -> Result<Box<ServeArgs>> + Send + 'static,
+) -> Result<()> {
     let options = Options::new(args)?;
     // Before the models: an address that is taken is found at once, and who connects early waits.
     let listeners = listen(&options)?;
-    let app = App::new(load(&options)?, options.nan, options.limits.handler);
+    let threads = options.wishes.hosting.threads;
+    let recorder = options.wishes.hosting.recorder.clone();
+    let (keeper, _) = Keeper::start(options.wishes)?;
+    let registry = Arc::clone(keeper.registry());
+    let app = App::new(registry, options.nan, options.limits.handler);
     let mut app = app.operated(options.operation);
     app.cloud = options.cloud;
+    app.keeper = Some(Arc::new(keeper));
+    app.recorder = recorder;
     let app = Arc::new(app);
     let stop = Stop::default();
     let stopping = Arc::clone(&app);
-    stop::on_signals(&stop, move || stopping.stop()).map_err(cannot_start)?;
+    let reload = Reload::new(&app, args, typed_again);
+    stop::on_signals(&stop, move || stopping.stop(), move || reload.now()).map_err(cannot_start)?;
     if !options.quiet {
         let addresses: Vec<String> = listeners.iter().map(Listener::address).collect();
-        let threads = flags::available_threads();
-        let banner = Banner::new(app.registry.models(), &addresses, threads, app.auth());
-        tell(&banner.text());
+        let models = app.registry.defaults();
+        let banner = Banner::new(&models, &addresses, threads, app.auth());
+        tell(&banner.beside(&app.registry.table()).text());
     }
+    let watch = options.watch.map(|interval| watch(interval, &app));
+    let watch = watch.transpose()?;
     let gauges = Arc::clone(&app.metrics.gauges);
     let served = http::serve(listeners, options.limits, Arc::clone(&app), gauges, &stop);
+    drop(watch);
     app.log.flush(FLUSH);
+    if let Some(recorder) = &app.recorder {
+        recorder.flush(FLUSH);
+    }
     match served.map_err(cannot_start)? {
         Ended::All => {}
         Ended::Some(open) => {
@@ -94,14 +118,17 @@ pub fn run(args: &ServeArgs) -> Result<()> {
 /// The sockets that systemd passes on, else those that are asked for.
 fn listen(options: &Options) -> Result<Vec<Listener>> {
     let passed_on = Listener::passed_on()?;
-    if !passed_on.is_empty() {
-        return Ok(passed_on);
-    }
-    options
-        .listen
-        .iter()
-        .map(|place| Listener::bind(place))
-        .collect()
+    let listeners = match passed_on.is_empty() {
+        false => passed_on,
+        true => options
+            .listen
+            .iter()
+            .map(|place| Listener::bind(place))
+            .collect::<Result<_>>()?,
+    };
+    let tls = options.tls.as_ref();
+    let listeners = listeners.into_iter();
+    Ok(listeners.map(|listener| listener.with_tls(tls)).collect())
 }
 
 /// Lines for whoever watches; nobody may.
@@ -113,13 +140,18 @@ fn cannot_start(source: io::Error) -> Error {
     Error::io("the server", &source)
 }
 
-/// Loads all models, the first of which also starts ONNX Runtime.
-fn load(options: &Options) -> Result<Registry> {
-    let models = options
-        .models
-        .iter()
-        .map(|(name, path)| Hosted::load(path, name, "1", &options.hosting).map(Arc::new));
-    models.collect::<Result<_>>().map(Registry::new)
+/// Loads what changes on the disk, as long as what this returns is kept.
+fn watch(interval: Duration, app: &Arc<App>) -> Result<Watch> {
+    let app = Arc::clone(app);
+    let mut look = Look::default();
+    let look = move || {
+        let Some(keeper) = &app.keeper else { return };
+        match look.look(keeper) {
+            Ok(events) => app.note(&events),
+            Err(error) => tell(&format!("warning: {error}\n")),
+        }
+    };
+    Watch::start(interval, look).map_err(cannot_start)
 }
 
 #[cfg(test)]

@@ -4,12 +4,13 @@
 
 use std::io::{self, Write};
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use super::app::App;
 use super::call::Call;
 use super::log::line::Line;
 use super::log::trace::{TraceId, new_id, request_id};
-use super::message::{Body, Content, Head, Method, Refusal, Reply, Stream};
+use super::message::{Asked, Body, Content, Head, Method, Refusal, Reply, Stream};
 use super::metrics::InFlight;
 
 /// A request that is being answered.
@@ -30,6 +31,11 @@ impl<'s> Observed<'s> {
             trace: app.log.is_on().then(|| TraceId::of(head)).flatten(),
             _in_flight: app.metrics.enter(),
         }
+    }
+
+    /// What it is called in logs and in its reply.
+    pub fn id(&self) -> &str {
+        &self.id
     }
 
     /// Tells of it, now or when its stream is over, and gives the reply its id.
@@ -72,6 +78,12 @@ impl<'s> Observed<'s> {
         }
     }
 
+    /// Counts with its model what the client was told of already, as too late.
+    pub fn too_late(self, method: Method, call: &Call, reply: Reply<'s>) -> Reply<'s> {
+        self.app.metrics.too_late(call, method);
+        reply
+    }
+
     fn tell(&self, method: Method, path: &str, call: &Call, (status, bytes): (u16, usize)) {
         let total = call.started.elapsed();
         self.app.metrics.observe(call, method, status, total);
@@ -95,16 +107,24 @@ impl<'s> Observed<'s> {
     }
 }
 
-/// Tells of what never became a request, and gives the reply an id.
-pub fn refused<'s>(app: &App, refusal: &Refusal, reply: Reply<'s>) -> Reply<'s> {
+/// Tells of what was not answered here, and gives the reply an id.
+pub fn refused<'s>(
+    app: &App,
+    (refusal, asked): (&Refusal, Option<&Asked<'_>>),
+    reply: Reply<'s>,
+) -> Reply<'s> {
     let id = new_id();
-    app.metrics.refused(refusal.status, refusal.reason);
+    let waited = asked.map_or(Duration::ZERO, |asked| asked.waited);
+    let route = asked.map_or("", |asked| app.template(asked.path));
+    app.metrics
+        .refused(route, reply.status, refusal.reason, waited);
     app.log.tell(&Line {
         id: &id,
-        method: "-",
-        path: "-",
-        status: refusal.status,
+        method: asked.map_or("-", |asked| asked.method.name()),
+        path: asked.map_or("-", |asked| asked.path),
+        status: reply.status,
         bytes: reply.bytes().unwrap_or_default(),
+        total: waited,
         reason: refusal.reason,
         fault: &refusal.message,
         ..Line::default()

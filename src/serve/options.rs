@@ -1,29 +1,42 @@
 //! From what was typed, and from the environments that containers are run in, to what it means.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::batch::columns::Wanted;
 use crate::batch::plan::{Keep, Rules};
 use crate::batch::write::NonFinite;
-use crate::cli::{LimitArgs, LogName, NanName, ServeArgs};
+use crate::cli::{LimitArgs, LogName, NanName, SeenArgs, ServeArgs};
 use crate::error::{Error, Result};
 use crate::flags;
 
+use super::admin::Change;
 use super::auth::Auth;
+use super::batching::{self, pool::Pool};
 use super::cloud::{Paths, is_container};
 use super::cors::Cors;
+use super::drift::Baselines;
 use super::hosted::Hosting;
 use super::http::Limits;
+use super::http::tls::Tls;
 use super::log::{Form, Log};
+use super::record::{Recorder, Settings};
+use super::registry::keeper::Wishes;
+use super::registry::settings::{self, Shares, Typed};
+use super::registry::source::Source;
+use super::registry::version::Policy;
 
 /// A run of `serve`, ready to start.
 pub struct Options {
-    /// Names and paths of the models.
-    pub models: Vec<(String, PathBuf)>,
+    /// What is to be served.
+    pub wishes: Wishes,
+    /// How often it is looked whether that has changed.
+    pub watch: Option<Duration>,
     /// Where to listen: `HOST:PORT` or `unix:PATH`.
     pub listen: Vec<String>,
-    pub hosting: Hosting,
+    /// What TCP is under, if anything; its files can be read again at any time.
+    pub tls: Option<Arc<Tls>>,
     pub nan: NonFinite,
     /// Where Vertex AI asks.
     pub cloud: Paths,
@@ -38,6 +51,7 @@ pub struct Operation {
     pub auth: Auth,
     pub cors: Cors,
     pub log: Log,
+    pub change: Change,
 }
 
 /// Where SageMaker mounts the model of a container.
@@ -48,6 +62,8 @@ const PORT: u16 = 8080;
 /// the container. SageMaker's has no variable that says so, but its models are where it mounts them.
 const LOOPBACK: &str = "127.0.0.1";
 const ALL: &str = "0.0.0.0";
+/// The longest that a run waits for others while it could run.
+const MOST_DELAY: Duration = Duration::from_secs(10);
 /// Variables that name the port.
 const PORT_VARIABLES: [&str; 3] = ["PORT", "AIP_HTTP_PORT", "SAGEMAKER_BIND_TO_PORT"];
 
@@ -59,7 +75,7 @@ impl Options {
     pub fn new(args: &ServeArgs) -> Result<Options> {
         let environment = |name: &str| std::env::var(name).ok();
         Ok(Options {
-            models: models(&args.models)?,
+            wishes: wishes(args, hosting(args)?)?,
             listen: match args.address.listen.as_slice() {
                 [] => vec![address(
                     match &args.address.host {
@@ -71,13 +87,11 @@ impl Options {
                 )],
                 listen => listen.to_vec(),
             },
-            hosting: Hosting {
-                runtime: flags::runtime_choice(&args.runtime),
-                trees: flags::trees_choice(&args.runtime),
-                rules: rules(args)?,
-                wanted: wanted(args)?,
-                strict: args.fields.strict,
-                batch_size: args.limits.batch_size as usize,
+            watch: watch(args),
+            tls: match (&args.address.tls_cert, &args.address.tls_key) {
+                (Some(cert), Some(key)) => Some(Arc::new(Tls::new(cert, key)?)),
+                // Each requires the other.
+                _ => None,
             },
             cloud: Paths::new(environment)?,
             nan: match args.fields.nan {
@@ -98,6 +112,7 @@ fn limits(args: &LimitArgs) -> Limits {
         fields: args.max_fields.into(),
         target_bytes: args.max_url.0,
         body_bytes: args.max_body.0,
+        reply_bytes: args.max_reply.0,
         compress_from: args.compress_from.0,
         connections: args.max_connections as usize,
         requests: args.max_requests as usize,
@@ -108,6 +123,38 @@ fn limits(args: &LimitArgs) -> Limits {
         handler: (args.timeout_s > 0).then_some(seconds(args.timeout_s)),
         grace: seconds(args.grace_s),
     }
+}
+
+fn queueing(args: &ServeArgs) -> Result<batching::queue::Limits> {
+    let typed = &args.batching;
+    let delay = Duration::try_from_secs_f64(typed.batch_delay_ms / 1000.0);
+    let delay = delay.ok().filter(|delay| *delay <= MOST_DELAY);
+    Ok(batching::queue::Limits {
+        max_batch: typed.max_batch.unwrap_or(args.limits.batch_size) as usize,
+        max_queue: typed.max_queue as usize,
+        delay: delay.ok_or_else(|| {
+            Error::usage(format!(
+                "--batch-delay-ms {}: expected a number from 0 to {}",
+                typed.batch_delay_ms,
+                MOST_DELAY.as_millis()
+            ))
+        })?,
+    })
+}
+
+fn recorder(args: &SeenArgs) -> Result<Option<Arc<Recorder>>> {
+    let Some(path) = &args.record else {
+        return Ok(None);
+    };
+    let redact = flags::optional("--redact", args.redact.as_ref())?;
+    let recorder = Recorder::open(&Settings {
+        path: path.clone(),
+        sample: args.record_sample.0,
+        most_bytes: args.record_max.0 as u64,
+        keep: args.record_keep.into(),
+        redact: redact.unwrap_or_default(),
+    })?;
+    Ok(Some(Arc::new(recorder)))
 }
 
 fn operation(args: &ServeArgs) -> Result<Operation> {
@@ -122,7 +169,18 @@ fn operation(args: &ServeArgs) -> Result<Operation> {
         auth: Auth::new(typed.token_file.as_deref())?,
         cors: Cors::new(&typed.cors)?,
         log: form.map_or(Ok(Log::default()), Log::new)?,
+        change: Change {
+            is_allowed: args.registry.admin,
+            sticky: args.registry.sticky.clone(),
+        },
     })
+}
+
+/// How often models are looked at.
+fn watch(args: &ServeArgs) -> Option<Duration> {
+    let typed = &args.registry;
+    let interval = Duration::from_millis(u64::from(typed.watch_interval_ms));
+    typed.watch.then_some(interval)
 }
 
 fn rules(args: &ServeArgs) -> Result<Rules> {
@@ -165,26 +223,63 @@ fn port(flag: Option<u16>, environment: impl Fn(&str) -> Option<String>) -> Resu
     }
 }
 
-/// The models with their names.
-fn models(typed: &[PathBuf]) -> Result<Vec<(String, PathBuf)>> {
-    let mut models: Vec<(String, PathBuf)> = Vec::new();
+/// Where the models are.
+fn sources(typed: &[PathBuf]) -> Result<Vec<Source>> {
     let found = match typed {
         [] => in_container(Path::new(SAGEMAKER_MODELS))?,
         typed => typed.to_vec(),
     };
-    for typed in found {
-        let (name, path) = named(&typed)?;
-        if let Some((_, other)) = models.iter().find(|(other, _)| *other == name) {
-            return Err(Error::usage(format!(
-                "two models have the name \"{name}\": {} and {}",
-                other.display(),
-                path.display()
-            ))
-            .hint("NAME=PATH gives a model another name"));
-        }
-        models.push((name, path));
-    }
-    Ok(models)
+    found.iter().map(|path| Source::read(path)).collect()
+}
+
+/// What is to be served, and what is set for it.
+///
+/// # Errors
+/// [`Error::Usage`] for flags that make no sense.
+pub fn wishes(args: &ServeArgs, hosting: Hosting) -> Result<Wishes> {
+    let typed = &args.registry;
+    Ok(Wishes {
+        sources: sources(&args.models)?,
+        hosting,
+        refuse_breaks: typed.refuse_breaks,
+        policies: set("--versions", &typed.versions, Policy::read)?,
+        labels: set("--label", &typed.label, settings::labels)?,
+        defaults: set("--default", &typed.default, settings::target)?,
+        shares: set("--route", &typed.route, Shares::read)?,
+        shadows: set("--shadow", &typed.shadow, settings::target)?,
+    })
+}
+
+/// How models are loaded and run.
+fn hosting(args: &ServeArgs) -> Result<Hosting> {
+    let threads = flags::serve_threads(args);
+    Ok(Hosting {
+        runtime: flags::runtime_choice(&args.runtime, args.hardware.intra_op)?,
+        threads,
+        trees: flags::trees_choice(&args.runtime),
+        rules: rules(args)?,
+        wanted: wanted(args)?,
+        strict: args.fields.strict,
+        batch_size: args.limits.batch_size as usize,
+        reply_bytes: args.limits.max_reply.0,
+        pool: Arc::new(Pool::new(threads)),
+        queueing: queueing(args)?,
+        recorder: recorder(&args.seen)?,
+        baselines: Baselines::new(&args.seen.baseline, args.seen.drift_window.into())?,
+    })
+}
+
+/// The values of a flag that sets something for one model or for all.
+fn set<T>(
+    flag: &str,
+    typed: &[String],
+    read: impl Fn(&str) -> std::result::Result<T, String>,
+) -> Result<Vec<Typed<T>>> {
+    let one = |text: &String| {
+        let wrong = |message| Error::usage(format!("{flag} \"{text}\": {message}"));
+        Typed::read(text, &read).map_err(wrong)
+    };
+    typed.iter().map(one).collect()
 }
 
 /// The models of a container, where none is named.
@@ -206,73 +301,9 @@ fn in_container(folder: &Path) -> Result<Vec<PathBuf>> {
     }
 }
 
-/// The name of a model and its path: `NAME=PATH`, or the file's own name.
-fn named(typed: &Path) -> Result<(String, PathBuf)> {
-    let text = typed.to_str().unwrap_or_default();
-    let (name, path) = match text.split_once('=') {
-        // A file that is there is meant, whatever its name.
-        Some((name, path)) if !typed.exists() => (name.to_owned(), PathBuf::from(path)),
-        _ => {
-            let stem = typed.file_stem().unwrap_or_default();
-            (stem.to_string_lossy().into_owned(), typed.to_owned())
-        }
-    };
-    match is_name(&name) {
-        true => Ok((name, path)),
-        false => Err(Error::usage(format!(
-            "\"{name}\" is no name for a model: letters, digits, and . _ - after the first"
-        ))
-        .hint(format!("NAME={} gives the model another", path.display()))),
-    }
-}
-
-/// Whether a name can stand in a path, a metric's label and a log without any escape.
-fn is_name(name: &str) -> bool {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    name.len() <= 100
-        && name.chars().all(is_plain)
-        && name
-            .chars()
-            .next()
-            .is_some_and(|c| c.is_ascii_alphanumeric() || c == '_')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_are_plain() {
-        for (name, is_fine) in [
-            ("iris", true),
-            ("_a.b-c_1", true),
-            ("", false),
-            ("..", false),
-            (".hidden", false),
-            ("-flag", false),
-            ("a/b", false),
-            ("a b", false),
-            ("größe", false),
-            ("a:b", false),
-        ] {
-            assert_eq!(is_name(name), is_fine, "{name}");
-        }
-    }
-
-    #[test]
-    fn a_model_is_named_by_its_file_or_by_hand() {
-        let (name, path) = named(Path::new("models/iris.v2.onnx")).expect("a name");
-        assert_eq!(
-            (name.as_str(), path.to_str()),
-            ("iris.v2", Some("models/iris.v2.onnx"))
-        );
-        let (name, path) = named(Path::new("flowers=no/such.onnx")).expect("a name");
-        assert_eq!(
-            (name.as_str(), path.to_str()),
-            ("flowers", Some("no/such.onnx"))
-        );
-        assert!(named(Path::new("a b=no/such.onnx")).is_err());
-    }
 
     #[test]
     fn the_port_comes_from_the_flag_or_the_container() {

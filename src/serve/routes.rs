@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::message::{Method, Reply};
 use super::problem::Problem;
-use super::{cloud, info, metrics, mlflow, native, oip, openapi, page, query, tfs};
+use super::{admin, cloud, drift, info, metrics, mlflow, native, oip, openapi, page, query, tfs};
 
 /// What a path means to a dialect.
 #[derive(Debug)]
@@ -40,9 +40,11 @@ pub enum Route<'p> {
     Mlflow(mlflow::Route<'p>),
     Cloud(cloud::Route),
     Info(info::Route<'p>),
+    Drift(drift::Route<'p>),
     OpenApi(openapi::Route),
     Page(page::Route),
     Metrics(metrics::Route),
+    Admin(admin::Route<'p>),
 }
 
 /// Segments of a path at most: no route has more.
@@ -74,9 +76,11 @@ pub fn find<'p>(segments: &[&'p str]) -> Option<Found<Route<'p>>> {
         .or_else(|| tfs::find(segments).map(|found| found.map(Route::Tfs)))
         .or_else(|| mlflow::find(segments).map(|found| found.map(Route::Mlflow)))
         .or_else(|| info::find(segments).map(|found| found.map(Route::Info)))
+        .or_else(|| drift::find(segments).map(|found| found.map(Route::Drift)))
         .or_else(|| openapi::find(segments).map(|found| found.map(Route::OpenApi)))
         .or_else(|| page::find(segments).map(|found| found.map(Route::Page)))
         .or_else(|| metrics::find(segments).map(|found| found.map(Route::Metrics)))
+        .or_else(|| admin::find(segments).map(|found| found.map(Route::Admin)))
 }
 
 /// A problem in the shape of the dialect that `path` belongs to.

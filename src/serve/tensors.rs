@@ -6,22 +6,25 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Instant;
 
-use ndarray::{ArrayD, Axis, Slice, concatenate};
+use ndarray::{ArrayD, Axis, Slice};
 
 use crate::batch::columns::{Layout, Wanted};
 use crate::batch::encode::Group;
 use crate::batch::feed::{BatchAxis, How, Kind, kind};
 use crate::batch::first;
+use crate::batch::plan::Plan;
 use crate::batch::run::Part;
 use crate::each_dtype;
 use crate::model::signature::{Port, shape_text};
 use crate::model::tensor::{Tensor, Value};
 
+use super::batching::join;
+use super::bound::Bound;
 use super::call::Call;
 use super::hosted::Hosted;
 use super::problem::{Fault, Faults, Problem, Step};
+use super::record;
 use super::records::{Place, Runs, check_refused, wish};
 
 /// Tensors for all inputs of a model, found to fit.
@@ -59,7 +62,7 @@ impl<'h> Inputs<'h> {
                 faults.push(keys.fold(Fault::of_body(code, message), below));
             };
             let Some(tensor) = tensor else {
-                match hosted.once(index) {
+                match hosted.given_once(index) {
                     Some(tensor) => {
                         inputs.push(tensor.clone());
                         counts.push(false);
@@ -108,10 +111,41 @@ impl<'h> Inputs<'h> {
     /// # Errors
     /// [`Problem::Invalid`] where the model refuses the tensors; 504.
     pub fn run(self, call: &mut Call) -> Result<Vec<Value>, Problem> {
+        let values = self.run_all(call)?;
+        if let (Some(watch), Some(_)) = (&self.hosted.watch, &call.model) {
+            let layout = self.hosted.kept_layout(&self.hosted.hosting.wanted);
+            watch.tensors(&self.group, &values, layout.as_deref());
+        }
+        if call.recorded.is_some() {
+            self.record(call, &values);
+        }
+        Ok(values)
+    }
+
+    /// Records what the model said, as it says it to records.
+    fn record(&self, call: &Call, values: &[Value]) {
+        let layout = self.hosted.kept_layout(&self.hosted.hosting.wanted);
+        let records = self.group.records;
+        let arranged = layout.and_then(|layout| {
+            let outputs = layout.arrange(values.to_vec(), records).ok()?;
+            Some((layout, [Part::Scored { records, outputs }]))
+        });
+        let of = (self.hosted, call.recorded.as_ref());
+        let group = std::slice::from_ref(&self.group);
+        match arranged {
+            Some((layout, parts)) => {
+                record::note(of, (&layout, &parts), self.hosted.plan(), (None, group));
+            }
+            None => record::left_out(of, records),
+        }
+    }
+
+    fn run_all(&self, call: &mut Call) -> Result<Vec<Value>, Problem> {
         if self.batch == BatchAxis::Free && !self.is_divisible() {
             return self.run_group(call, &self.group);
         }
         let mut runs = Vec::new();
+        let mut bound = Bound::new(self.hosted);
         for range in self.ranges() {
             let records = range.len();
             if records == self.group.records && self.batch == BatchAxis::Free {
@@ -123,6 +157,7 @@ impl<'h> Inputs<'h> {
             values
                 .iter_mut()
                 .for_each(|value| cut(value, rows, records));
+            bound.add_values(&values)?;
             runs.push(values);
         }
         match runs.is_empty() {
@@ -170,6 +205,13 @@ impl<'h> Inputs<'h> {
         };
         let (layout, parts) = runs.run(call, &groups, layout, lay_out)?;
         check_refused(&parts, &self.place)?;
+        if let (Some(watch), Some(_)) = (&self.hosted.watch, &call.model) {
+            let is_usual = *wanted == self.hosted.hosting.wanted;
+            watch.records(&groups, if is_usual { &parts } else { &[] });
+        }
+        let of = (self.hosted, call.recorded.as_ref());
+        let plan = self.hosted.plan();
+        record::note(of, (&layout, &parts), plan, (None, &groups));
         Ok((layout, parts))
     }
 
@@ -194,10 +236,7 @@ impl<'h> Inputs<'h> {
     }
 
     fn run_group(&self, call: &mut Call, group: &Group) -> Result<Vec<Value>, Problem> {
-        call.check()?;
-        let started = Instant::now();
-        let values = self.hosted.model.run(&group.inputs);
-        call.ran(started, group.records);
+        let values = self.hosted.run(call, group, &self.counts, self.batch)?;
         values.map_err(|error| match error.report() {
             Some(report) => Problem::invalid("refused", report.message.clone()),
             None => Problem::Failed(error),
@@ -214,14 +253,21 @@ impl Hosted {
         }
     }
 
+    /// How tensors are fed by the columns of records; `None` where they are not.
+    fn plan(&self) -> Option<&Plan> {
+        self.expected().ok().map(|planned| &planned.plan)
+    }
+
     /// The inputs that a request has to give: all but a state and what `--set` gives.
     pub fn required(&self) -> Vec<usize> {
         let inputs = 0..self.model.signature().inputs.len();
-        inputs.filter(|index| self.once(*index).is_none()).collect()
+        inputs
+            .filter(|index| self.given_once(*index).is_none())
+            .collect()
     }
 
     /// What input `index` is given for all records, where a request need not give it.
-    fn once(&self, index: usize) -> Option<&Tensor> {
+    pub(super) fn given_once(&self, index: usize) -> Option<&Tensor> {
         match &self.expected().ok()?.plan.feeds.get(index)?.how {
             How::Once(tensor) => Some(tensor),
             How::Cells { .. } | How::List { .. } => None,
@@ -308,7 +354,8 @@ fn join(runs: Vec<Vec<Value>>) -> Option<Vec<Value>> {
 /// The values of one output.
 fn join_values(values: &[Value]) -> Option<Value> {
     let joined = |tensor: &dyn Fn(&Value) -> Option<Tensor>| {
-        join_tensors(&values.iter().map(tensor).collect::<Option<Vec<_>>>()?)
+        let tensors = values.iter().map(tensor).collect::<Option<Vec<_>>>()?;
+        join::tensors(&tensors.iter().collect::<Vec<_>>())
     };
     match values.first()? {
         Value::Tensor(_) => joined(&|value| match value {
@@ -340,25 +387,4 @@ fn join_values(values: &[Value]) -> Option<Value> {
             items.map(Value::Sequence)
         }
     }
-}
-
-fn join_tensors(tensors: &[Tensor]) -> Option<Tensor> {
-    macro_rules! joined {
-        ($($dtype:ident)*) => {
-            match tensors.first()? {
-                $(Tensor::$dtype(_) => {
-                    let views = tensors.iter().map(|tensor| match tensor {
-                        Tensor::$dtype(array) => Some(array.view()),
-                        _ => None,
-                    });
-                    let views = views.collect::<Option<Vec<_>>>()?;
-                    concatenate(Axis(0), &views).ok().map(Tensor::$dtype)
-                })*
-            }
-        };
-    }
-    joined!(
-        Float32 Float64 Float16 Bfloat16 Int8 Int16 Int32 Int64
-        Uint8 Uint16 Uint32 Uint64 Bool String
-    )
 }

@@ -3,8 +3,12 @@
 use std::io::{self, Cursor};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::app::App;
+use super::batching::pool::Pool;
+use super::batching::queue::Limits;
+use super::drift::Baselines;
 use super::hosted::{Hosted, Hosting};
 use super::message::{Content, Head, Header, Method, Service};
 use super::registry::Registry;
@@ -41,10 +45,20 @@ pub(super) fn hosting() -> Hosting {
     Hosting {
         runtime: RuntimeChoice::default(),
         trees: Choice::Auto,
+        threads: 2,
         rules: Rules::default(),
         wanted: Wanted::default(),
         strict: false,
         batch_size: 1024,
+        pool: Arc::new(Pool::new(2)),
+        queueing: Limits {
+            max_batch: 1024,
+            max_queue: 256,
+            delay: Duration::ZERO,
+        },
+        baselines: Baselines::default(),
+        recorder: None,
+        reply_bytes: 256 << 20,
     }
 }
 
@@ -56,9 +70,16 @@ pub(super) fn app(model: &str, hosting: &Hosting) -> App {
         true => path,
         false => root.join("tests/corpus").join(model),
     };
-    let name = model.trim_end_matches(".onnx");
+    let name = path
+        .file_stem()
+        .and_then(|stem| stem.to_str())
+        .expect("a name");
     let hosted = Hosted::load(&path, name, "1", hosting).expect("a model");
-    App::new(Registry::new(vec![Arc::new(hosted)]), NonFinite::Null, None)
+    App::new(
+        Arc::new(Registry::new(vec![Arc::new(hosted)])),
+        NonFinite::Null,
+        None,
+    )
 }
 
 /// A request's status and the text of its answer.

@@ -13,6 +13,7 @@ pub mod engine;
 pub mod forest;
 pub mod kernel;
 pub mod outcome;
+pub mod outline;
 pub mod plain;
 pub mod read;
 

@@ -71,6 +71,18 @@ impl Field {
         }
     }
 
+    /// Its values among the outputs of a run, where it has them as they are.
+    pub fn tensor<'v>(&self, values: &'v [Value]) -> Option<&'v Tensor> {
+        match self.source {
+            Source::Output(output) => tensor_of(values, output),
+            Source::Item(output, item) => match values.get(output)? {
+                Value::Sequence(items) => items.get(item),
+                Value::Tensor(_) | Value::Maps { .. } => None,
+            },
+            Source::Argmax(..) | Source::Threshold { .. } => None,
+        }
+    }
+
     /// The first of the names `taken` that the field or one of its columns has.
     pub(super) fn clash(&self, taken: &[&str]) -> Option<String> {
         let columns = self.columns();

@@ -17,6 +17,10 @@ pub(super) fn check(checked: &Checked) -> Vec<Vec<String>> {
     );
     let loaded = checked.load_ms.map(shown::milliseconds);
     row("load", loaded.unwrap_or("failed".to_owned()));
+    for (index, assigned) in checked.assigned.iter().enumerate() {
+        let label = if index == 0 { "runs on" } else { " " };
+        row(label, escape_controls(&assigned.text()));
+    }
     match &checked.ran {
         Some(Ok(ran)) => {
             let records = shown::plural(ran.batch, "made-up record");

@@ -8,6 +8,7 @@ use crate::model::wire::{self, Field};
 /// `NodeProto`.
 #[derive(Debug, Default)]
 pub(crate) struct Node<'a> {
+    pub name: Text<'a>,
     pub op: Text<'a>,
     pub domain: Text<'a>,
     pub inputs: Vec<Text<'a>>,
@@ -41,6 +42,7 @@ impl<'a> Node<'a> {
             match field.number {
                 1 => budget.push(&mut node.inputs, text(&field)?)?,
                 2 => budget.push(&mut node.outputs, text(&field)?)?,
+                3 => node.name = text(&field)?,
                 4 => node.op = text(&field)?,
                 5 => {
                     let attribute = Attribute::read(field.bytes()?, budget)?;
@@ -51,6 +53,13 @@ impl<'a> Node<'a> {
             }
         }
         Ok(node)
+    }
+
+    /// The documentation of this node; empty where there is none.
+    pub(crate) fn doc(&self) -> Text<'a> {
+        let mut fields = wire::fields(self.body).map_while(Result::ok);
+        let doc = fields.find(|field| field.number == 6);
+        doc.and_then(|field| text(&field).ok()).unwrap_or_default()
     }
 
     /// Whether this is the operator `op` of ONNX-ML.

@@ -7,6 +7,7 @@ use crate::model::wire;
 #[derive(Debug, Default)]
 pub(crate) struct ValueInfo<'a> {
     pub name: Text<'a>,
+    pub doc: Text<'a>,
     pub kind: Type<'a>,
 }
 
@@ -40,6 +41,7 @@ impl<'a> ValueInfo<'a> {
             match field.number {
                 1 => info.name = text(&field)?,
                 2 => info.kind = Type::read(field.bytes()?, budget)?,
+                3 => info.doc = text(&field)?,
                 _ => {}
             }
         }

@@ -219,7 +219,7 @@ impl<'m> Slots<'m> {
 }
 
 /// Whether the node is one of ONNX-ML's tree ensembles.
-fn is_tree(node: &Node<'_>) -> bool {
+pub(super) fn is_tree(node: &Node<'_>) -> bool {
     [
         "TreeEnsembleClassifier",
         "TreeEnsembleRegressor",

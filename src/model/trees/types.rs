@@ -11,7 +11,7 @@ use crate::model::proto::{Graph, Node, Type};
 
 /// The types of the values that a node may read: those of its graph before those around it.
 #[derive(Debug, Default)]
-pub(super) struct Types<'m> {
+pub(crate) struct Types<'m> {
     scopes: Vec<HashMap<&'m str, Known>>,
 }
 
@@ -31,7 +31,7 @@ impl From<Dtype> for Known {
 
 impl<'m> Types<'m> {
     /// Goes into `graph`: its inputs and weights are known from now on.
-    pub(super) fn enter(&mut self, graph: &'m Graph<'_>) {
+    pub(crate) fn enter(&mut self, graph: &'m Graph<'_>) {
         let weights = graph.initializers.iter();
         let mut scope: HashMap<&str, Known> = weights
             .filter_map(|tensor| Some((&*tensor.name, Dtype::from_onnx(tensor.data_type)?.into())))
@@ -53,7 +53,7 @@ impl<'m> Types<'m> {
     }
 
     /// The type of the value `name`, where it is known.
-    pub(super) fn of(&self, name: &str) -> Option<Dtype> {
+    pub(crate) fn of(&self, name: &str) -> Option<Dtype> {
         self.known(name).map(|known| known.dtype)
     }
 
@@ -70,7 +70,7 @@ impl<'m> Types<'m> {
     }
 
     /// Learns the types of what `node` gives; nodes have to come in the order of the graph.
-    pub(super) fn learn(&mut self, node: &'m Node<'_>) {
+    pub(crate) fn learn(&mut self, node: &'m Node<'_>) {
         let types: Vec<_> = (0..node.outputs.len())
             .map(|index| self.given(node, index))
             .collect();

@@ -51,6 +51,12 @@ impl Manifest<'_> {
             "mlserve": env!("CARGO_PKG_VERSION"),
             "runtime": self.model.runtime_version(),
             "trees": trees(self.model),
+            "hardware": {
+                "jobs": options.jobs,
+                "intra_op": self.model.runtime().intra_op(),
+                "providers": self.model.runtime().providers().names(),
+                "nodes": nodes(self.model),
+            },
             "arguments": arguments,
             "model": file(&options.model)?,
             "inputs": inputs.collect::<Result<Vec<_>>>()?,
@@ -105,6 +111,16 @@ fn trees(model: &Model) -> Value {
         "engine": evaluated.engine(),
         "reason": evaluated.reason(),
     })
+}
+
+/// How many nodes of the graph each provider has; null where the CPU has them all.
+fn nodes(model: &Model) -> Value {
+    if model.assigned().is_empty() {
+        return Value::Null;
+    }
+    let nodes = model.assigned().iter();
+    let nodes = nodes.map(|assigned| (assigned.provider.clone(), assigned.nodes.into()));
+    Value::Object(nodes.collect())
 }
 
 /// Path, size and digest; only the name of what cannot be read a second time.

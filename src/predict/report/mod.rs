@@ -9,7 +9,6 @@ mod columns;
 mod histogram;
 mod html;
 mod markup;
-mod measure;
 mod predictions;
 mod profile;
 mod quality;

@@ -8,10 +8,10 @@ use crate::batch::plan::Plan;
 use crate::each_dtype;
 use crate::model::dtype::Dtype;
 use crate::model::tensor::Tensor;
+use crate::profile::measure::Measure;
 
 use super::super::evaluate::{Roster, Sum};
 use super::histogram::Histogram;
-use super::measure::Measure;
 
 /// Most input columns that are looked at.
 pub(super) const MOST_INPUTS: usize = 200;

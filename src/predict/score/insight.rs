@@ -1,4 +1,5 @@
-//! What a run learns about its predictions, where `--label`, `--report` or `--manifest` asks for it:
+//! What a run learns about its predictions, where `--label`, `--report`, `--profile` or `--manifest` asks for
+//! it:
 //! added up block by block in input order, with bounded memory.
 
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use crate::model::tensor::Tensor;
 
 use crate::predict::evaluate::{Judge, Metrics, Tally};
 use crate::predict::report::Profile;
+use crate::profile::gathering::{Gather, Gathering};
 
 /// What there is to learn.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +21,8 @@ pub struct Questions {
     pub judge: Option<Arc<Judge>>,
     /// Whether distributions are looked at.
     pub profile: bool,
+    /// What is gathered for others to compare with.
+    pub gather: Option<Arc<Gather>>,
 }
 
 /// What one block has answered.
@@ -26,23 +30,25 @@ pub struct Questions {
 pub struct Answers {
     tallies: Vec<Tally>,
     profile: Profile,
+    gathering: Option<Gathering>,
 }
 
 impl Questions {
     /// Whether there is nothing to learn.
     pub fn is_empty(&self) -> bool {
-        self.judge.is_none() && !self.profile
+        self.judge.is_none() && !self.profile && self.gather.is_none()
     }
 }
 
 impl Answers {
-    /// Looks at one run of the model: `truths` are the labels of its records, as they come next.
+    /// Looks at one run of the model: `truths` are the labels of its records, as they come next, and
+    /// `place` is that of the first of them in the input.
     pub fn look(
         &mut self,
         questions: &Questions,
         (plan, layout): (&Plan, &Layout),
         (group, outputs): (&Group, &[Tensor]),
-        truths: &[Option<&[u8]>],
+        (truths, place): (&[Option<&[u8]>], u64),
     ) {
         if let Some(judge) = &questions.judge {
             self.tallies
@@ -52,6 +58,10 @@ impl Answers {
             self.profile
                 .merge(Profile::of(plan, layout, group, outputs));
         }
+        if let Some(gather) = &questions.gather {
+            let gathering = self.gathering.get_or_insert_with(|| Gathering::new(gather));
+            gathering.look(&gather.columns, (group, outputs), place);
+        }
     }
 }
 
@@ -60,6 +70,8 @@ impl Answers {
 pub struct Insight {
     judged: Option<(Arc<Judge>, Tally)>,
     pub profile: Profile,
+    /// What was gathered, as the first source has its columns.
+    pub gathered: Option<(Arc<Gather>, Gathering)>,
     /// Time since the start, and the records until then.
     pub throughput: Vec<(f64, u64)>,
 }
@@ -79,6 +91,15 @@ impl Insight {
             }
         }
         self.profile.merge(answers.profile);
+        if let (Some(gather), Some(later)) = (&questions.gather, answers.gathering) {
+            let (first, whole) = self
+                .gathered
+                .get_or_insert_with(|| (Arc::clone(gather), Gathering::new(gather)));
+            match first.columns.are_as(&gather.columns) {
+                true => whole.merge(&later, gather),
+                false => whole.unlike += later.records,
+            }
+        }
     }
 
     /// Notes that `records` were scored after `elapsed`.

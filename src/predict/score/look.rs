@@ -10,6 +10,8 @@ use crate::batch::write::{CsvStyle, csv_cell};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::model::tensor::Tensor;
+use crate::profile::columns::Columns;
+use crate::profile::gathering::Gather;
 
 use crate::predict::evaluate::Judge;
 use crate::predict::explain;
@@ -79,6 +81,7 @@ impl Look {
             questions: Questions {
                 judge: None,
                 profile: options.report.is_some() || options.manifest.is_some(),
+                gather: None,
             },
             plan_text: explain::text(&intake.source, formats, &intake.plan, &layout),
             notes: Vec::new(),
@@ -229,8 +232,14 @@ impl Look {
             FileFormat::Text(Format::Csv { delimiter }) => delimiter,
             FileFormat::Text(Format::Jsonl) | FileFormat::Table(_) => b',',
         };
+        let columns = || Columns::new(&intake.plan, &self.layout);
+        let gather = options.profile.as_ref().map(|_| Gather::new(columns()));
         Ok(Scorer {
             model,
+            questions: Questions {
+                gather: gather.map(Arc::new),
+                ..self.questions.clone()
+            },
             intake,
             layout: self.layout.clone(),
             style: CsvStyle {
@@ -238,7 +247,6 @@ impl Look {
                 nan_as: options.nan_as.clone(),
             },
             packing: options.packing,
-            questions: self.questions.clone(),
             sample: Arc::clone(&self.sample),
         })
     }

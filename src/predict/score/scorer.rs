@@ -84,7 +84,12 @@ impl Scorer<'_> {
         origin: Origin<'_>,
         bytes: u64,
     ) -> Result<Scored> {
-        let (parts, answers) = self.run(&encoded)?;
+        // What is a byte or a row of the source is a place that no other block's records have.
+        let place = match origin {
+            Origin::Text(block) => block.offset,
+            Origin::Table(first_row) => first_row,
+        };
+        let (parts, answers) = self.run(&encoded, place)?;
         self.note_refused(origin, &mut encoded, &parts);
         if let (OnError::Fail, Some((_, first))) = (self.intake.on_error, encoded.rejects.first()) {
             return Err(first.error(&self.intake.source));
@@ -104,7 +109,7 @@ impl Scorer<'_> {
     }
 
     /// Runs all groups, and looks at what comes out where somebody wants to know.
-    fn run(&self, encoded: &Encoded) -> Result<(Vec<Part>, Answers)> {
+    fn run(&self, encoded: &Encoded, place: u64) -> Result<(Vec<Part>, Answers)> {
         let mut answers = Answers::default();
         let mut parts = Vec::with_capacity(encoded.groups.len());
         let truths = self.truths(encoded);
@@ -113,7 +118,8 @@ impl Scorer<'_> {
                 let truths = truths.get(first..first + group.records);
                 let way = (&self.intake.plan, &self.layout);
                 let run = (group, outputs);
-                answers.look(&self.questions, way, run, truths.unwrap_or_default());
+                let asked = (truths.unwrap_or_default(), place + first as u64);
+                answers.look(&self.questions, way, run, asked);
             }
         };
         let way = Way {

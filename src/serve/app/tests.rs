@@ -63,7 +63,7 @@ fn guarded() -> App {
     app("iris.onnx", &hosting()).operated(Operation {
         auth: Auth::new(Some(file.path())).expect("a token"),
         cors: Cors::new(&["https://a.example".to_owned()]).expect("an origin"),
-        log: Log::default(),
+        ..Operation::default()
     })
 }
 
@@ -137,9 +137,65 @@ fn every_reply_has_an_id() {
         }
     }
     let refusal = Refusal::new(431, "head_too_large", "the head is too large");
-    let answer = answer(app.refuse(&refusal));
+    let answer = answer(app.refuse(&refusal, None));
     assert_eq!(answer.status, 431);
     assert!(answer.field(id).is_some());
+}
+
+/// A body whose client was answered by the clock.
+struct Late;
+
+impl Body for Late {
+    fn whole(&mut self) -> Result<&[u8], Refusal> {
+        Ok(IRIS.as_bytes())
+    }
+
+    fn read(&mut self, _: &mut [u8]) -> Result<usize, Refusal> {
+        Ok(0)
+    }
+
+    fn is_answered(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn what_takes_too_long_is_answered_in_its_dialect_and_counted_once() {
+    let app = app("iris.onnx", &hosting());
+    let refusal = Refusal::new(504, "timeout", "too long");
+    for (path, start) in [
+        ("/predict", r#"{"error":"too long","detail":"too long"}"#),
+        ("/v2/models/iris/infer", r#"{"error":"too long"}"#),
+        ("/v1/models/iris:predict", r#"{"error":"too long"}"#),
+        ("/invocations", r#"{"error_code":""#),
+    ] {
+        let asked = Asked {
+            method: Method::Post,
+            path,
+            waited: Duration::from_secs(60),
+        };
+        let answer = answer(app.refuse(&refusal, Some(&asked)));
+        assert_eq!(answer.status, 504, "{path}");
+        assert!(answer.text.starts_with(start), "{path}: {}", answer.text);
+        let headers = [];
+        let head = Head {
+            method: Method::Post,
+            path: "/predict",
+            query: "",
+            headers: &headers,
+        };
+        let _ = app.answer(&head, &mut Late);
+    }
+    let text = asked(&app, Method::Get, "/metrics", &[]).text;
+    for line in [
+        "mlserve_requests_total{model=\"\",version=\"\",route=\"/v2/models/{model}/infer\",status=\"504\"} 1",
+        "mlserve_requests_total{model=\"\",version=\"\",route=\"/predict\",status=\"504\"} 1",
+        "mlserve_rejected_total{reason=\"timeout\"} 4",
+        "nv_inference_request_failure{model=\"iris\",version=\"1\",reason=\"REJECTED\"} 4",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    assert!(!text.contains("status=\"200\""), "{text}");
 }
 
 #[test]
@@ -210,11 +266,8 @@ fn a_line_says_what_was_asked_and_what_came_of_it() {
     let (_, invalid) = ask("/predict", "[[1,2,3,\"x\"]]");
     let invalid: serde_json::Value = serde_json::from_str(&invalid).expect("JSON");
     ask("/nothing", "");
-    let _ = app.refuse(&Refusal::new(
-        431,
-        "head_too_large",
-        "the head is too large",
-    ));
+    let refusal = Refusal::new(431, "head_too_large", "the head is too large");
+    let _ = app.refuse(&refusal, None);
     drop(app);
     let text = lines.text();
     assert!(!text.contains("secret"), "{text}");

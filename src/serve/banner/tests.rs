@@ -9,7 +9,7 @@ use crate::serve::tests::{app, hosting, post};
 fn banner(models: &[&str], addresses: &[&str]) -> Banner {
     let models: Vec<Arc<Hosted>> = models
         .iter()
-        .flat_map(|model| app(model, &hosting()).registry.models().to_vec())
+        .flat_map(|model| app(model, &hosting()).registry.models())
         .collect();
     let addresses: Vec<String> = addresses.iter().map(|text| (*text).to_owned()).collect();
     let mut banner = Banner::new(&models, &addresses, 2, &Auth::default());
@@ -129,7 +129,8 @@ fn the_example_of_each_model_gets_a_prediction() {
                 continue;
             }
             let app = app(&name, &hosting());
-            let hosted = app.registry.models().first().expect("a model");
+            let models = app.registry.models();
+            let hosted = models.first().expect("a model");
             match Told::new(hosted).example {
                 None => without.push(name.into_owned()),
                 Some(example) => {

@@ -151,11 +151,15 @@ fn tell<S: Service>(socket: &Socket, service: &S, message: &str) {
         ..Refusal::new(503, "too_many_connections", message)
     };
     socket.no_waiting();
+    if socket.session().is_some() {
+        // Whoever has not agreed on a session yet cannot be told anything.
+        return socket.shutdown(Shutdown::Both);
+    }
     // What it has sent must be read, or closing tells it of a reset before it reads the answer.
     let mut sent = [0; 4096];
     let _ = { socket }.read(&mut sent);
     // Whoever accepts must not end by a fault of the service's.
-    let refused = catch_unwind(AssertUnwindSafe(|| reply::refusal(service, &refusal)));
+    let refused = catch_unwind(AssertUnwindSafe(|| reply::refusal(service, &refusal, None)));
     let _ = { socket }.write(&refused.unwrap_or_default());
     socket.shutdown(Shutdown::Write);
 }

@@ -13,6 +13,8 @@ use super::clock::{Phase, Slot};
 use super::coding::{Coding, Decoded};
 use super::head::{Framing, Vetted};
 use super::input::Input;
+use super::outbox::Outbox;
+use super::place::Place;
 
 /// A body must come faster than this on the whole, however steadily it trickles.
 const LEAST_BYTES_PER_S: u64 = 1024;
@@ -49,6 +51,10 @@ pub(super) struct Raw<'c> {
     left: Left,
     /// The client waits for `100 Continue`.
     expects_continue: bool,
+    /// Not taken while the client is waited for.
+    place: Place<'c>,
+    /// What the client has not taken of the reply, where that is written meanwhile.
+    outbox: Option<Outbox<'c>>,
     started: Instant,
     received: u64,
     /// How long the service may take from here on.
@@ -67,7 +73,7 @@ impl<'c> SocketBody<'c> {
     pub(super) fn new(
         head: &Vetted<'_>,
         (input, whole): (&'c mut Input, &'c mut Vec<u8>),
-        terms: Terms<'c>,
+        (terms, place): (Terms<'c>, Place<'c>),
     ) -> SocketBody<'c> {
         let mut fields = head
             .headers
@@ -90,6 +96,8 @@ impl<'c> SocketBody<'c> {
                 Framing::Chunked => Left::Chunked(Decoder::new()),
             },
             expects_continue: head.expects_continue,
+            place,
+            outbox: None,
             started: Instant::now(),
             received: 0,
             work: terms.limits.handler,
@@ -103,6 +111,22 @@ impl<'c> SocketBody<'c> {
             held: terms.budget.nothing(),
             limit: terms.limits.body_bytes,
         }
+    }
+
+    /// The request's place among those that are worked on.
+    pub(super) fn place(&mut self) -> &mut Place<'c> {
+        &mut self.decoded.raw_mut().place
+    }
+
+    /// From now on what the client does not take is kept while it is waited for.
+    pub(super) fn answer_into(&mut self, outbox: Outbox<'c>) {
+        self.decoded.raw_mut().outbox = Some(outbox);
+    }
+
+    /// Reads some of what is left and drops it; 0 at the end, or where there is none.
+    pub(super) fn drop_some(&mut self) -> usize {
+        let raw = self.decoded.raw_mut();
+        raw.read(&mut [0; 4096]).unwrap_or(0)
     }
 
     /// A stream takes as long as its client. Its body is asked for now if ever: behind the head of the
@@ -144,14 +168,8 @@ impl<'c> SocketBody<'c> {
 
     /// Reads what is left; whether that went well.
     pub(super) fn drain(&mut self) -> bool {
-        let raw = self.decoded.raw_mut();
-        let mut into = [0; 4096];
-        while let Ok(count) = raw.read(&mut into) {
-            if count == 0 {
-                return true;
-            }
-        }
-        false
+        while self.drop_some() > 0 {}
+        !self.is_unread()
     }
 
     /// Whether something of it was not read, which the client may still be sending.
@@ -222,6 +240,14 @@ impl<'c> SocketBody<'c> {
     }
 }
 
+/// Why a request is not taken where too many are worked on.
+pub(super) fn busy() -> Refusal {
+    Refusal {
+        retry_after_s: Some(1),
+        ..Refusal::new(503, "too_many_requests", "too many requests at once")
+    }
+}
+
 impl Body for SocketBody<'_> {
     fn whole(&mut self) -> Result<&[u8], Refusal> {
         if self.is_whole {
@@ -242,13 +268,20 @@ impl Body for SocketBody<'_> {
             raw.refusal.get_or_insert_with(|| refusal.clone());
         })?;
         self.is_whole = true;
-        Ok(self.whole)
+        match self.place().take() {
+            true => Ok(self.whole),
+            false => Err(busy()),
+        }
     }
 
     fn read(&mut self, into: &mut [u8]) -> Result<usize, Refusal> {
         self.check_coding()?;
         let read = self.decoded.read(into);
         read.map_err(|_| self.refusal())
+    }
+
+    fn is_answered(&self) -> bool {
+        self.decoded.raw().terms.slot.is_answered()
     }
 }
 
@@ -273,11 +306,18 @@ impl Raw<'_> {
     /// Waits for more of the body.
     fn fill(&mut self) -> io::Result<()> {
         self.ask()?;
-        let Terms { slot, limits, .. } = self.terms;
-        let for_all = limits.body + Duration::from_secs(self.received / LEAST_BYTES_PER_S);
-        let left = for_all.saturating_sub(self.started.elapsed());
-        slot.enter(Phase::Body, Some(limits.body.min(left)));
-        let filled = self.input.fill(&slot.socket);
+        let slot = self.terms.slot;
+        let had_place = self.place.leave();
+        let filled = match self.outbox.clone() {
+            None => {
+                self.wait_within(self.received);
+                self.input.fill(&slot.socket)
+            }
+            Some(outbox) => self.fill_while(&outbox),
+        };
+        if had_place {
+            self.place.take_anyhow();
+        }
         let is_late = slot.is_late();
         match filled {
             _ if is_late => Err(self.fail(408, "body_timeout", "the body did not come in time")),
@@ -289,6 +329,30 @@ impl Raw<'_> {
             Ok(0) | Err(_) => {
                 Err(self.fail(400, "body_incomplete", "the body ends before its time"))
             }
+        }
+    }
+}
+
+impl<'c> Raw<'c> {
+    /// Says until when the client must do something, of which it has done `bytes` in all.
+    fn wait_within(&self, bytes: u64) {
+        let Terms { slot, limits, .. } = self.terms;
+        let for_all = limits.body + Duration::from_secs(bytes / LEAST_BYTES_PER_S);
+        let left = for_all.saturating_sub(self.started.elapsed());
+        slot.enter(Phase::Body, Some(limits.body.min(left)));
+    }
+
+    /// Reads once, as soon as there is something, while the client takes what waits for it.
+    fn fill_while(&mut self, outbox: &Outbox<'c>) -> io::Result<usize> {
+        let socket = &self.terms.slot.socket;
+        loop {
+            self.wait_within(self.received.saturating_add(outbox.sent()));
+            outbox.send()?;
+            match self.input.fill(socket) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                filled => return filled,
+            }
+            socket.wait(outbox.is_waiting(), true, None);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Memory for large bodies and large replies, over all connections: each has its own limit, but a
 //! thousand clients that stop one byte before it would hold a thousand times as much.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::Limits;
 
@@ -12,10 +12,15 @@ const LARGEST_AT_ONCE: usize = 8;
 /// However small the largest body may be.
 const LEAST: usize = 64 << 20;
 
+/// From this size on what was held is worth giving back to the system.
+const LARGE: usize = 1 << 20;
+
 /// Bytes that may be held at once.
 pub(super) struct Budget {
     most: usize,
     held: AtomicUsize,
+    /// Something large was let go of since somebody last asked.
+    has_freed: AtomicBool,
 }
 
 /// Bytes that one connection holds; given back when this is dropped.
@@ -29,7 +34,13 @@ impl Budget {
         Budget {
             most: limits.body_bytes.saturating_mul(LARGEST_AT_ONCE).max(LEAST),
             held: AtomicUsize::new(0),
+            has_freed: AtomicBool::new(false),
         }
+    }
+
+    /// Whether something large was let go of since this was last asked.
+    pub(super) fn has_freed(&self) -> bool {
+        self.has_freed.load(Ordering::Relaxed) && self.has_freed.swap(false, Ordering::Relaxed)
     }
 
     /// Nothing yet.
@@ -71,6 +82,9 @@ impl Drop for Held<'_> {
         if self.bytes > 0 {
             self.budget.held.fetch_sub(self.bytes, Ordering::AcqRel);
         }
+        if self.bytes >= LARGE {
+            self.budget.has_freed.store(true, Ordering::Relaxed);
+        }
     }
 }
 
@@ -93,6 +107,7 @@ mod tests {
         assert!(ninth.grow_to(16 << 20));
         drop((eight, ninth));
         assert_eq!(budget.held(), 0);
+        assert!(budget.has_freed() && !budget.has_freed());
         let mut alone = budget.nothing();
         assert!(alone.grow_to(1 << 40) && alone.grow_to(1 << 41));
         assert!(!budget.nothing().grow_to(1 << 20));

@@ -2,15 +2,19 @@
 //!
 //! A connection says in its slot what it is doing and until when; the clock looks at all slots a few
 //! times a second. Whoever is late has its socket shut down, which wakes it; a request that takes too
-//! long gets its 504 from here, for its own thread is busy.
+//! long gets its 504 from here, in the service's words, for its own thread is busy.
 
 use std::io::Write;
 use std::net::Shutdown;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use crate::serve::message::{Asked, Method, Refusal, Service};
+
 use super::listen::Socket;
+use super::reply;
 
 /// Between two looks at the slots.
 pub(super) const TICK: Duration = Duration::from_millis(50);
@@ -37,6 +41,8 @@ pub(super) enum Phase {
     Cut = 6,
     /// The deadline has passed, and the connection is over.
     Late = 7,
+    /// As [`Phase::Late`], and the clock answers for the service.
+    Answered = 8,
 }
 
 impl Phase {
@@ -52,7 +58,19 @@ pub(super) struct Slot {
     state: AtomicU64,
     pub(super) socket: Socket,
     started: Instant,
+    /// What the service works on. Its lock is this connection's own, until it is late.
+    asked: Mutex<Note>,
 }
+
+/// A request as its slot remembers it.
+struct Note {
+    method: Method,
+    path: String,
+    came: Instant,
+}
+
+/// Bytes of a path that are remembered: enough to know its dialect and route, and to log it.
+const LONGEST_PATH: usize = 512;
 
 const DEADLINE: u64 = (1 << 56) - 1;
 
@@ -71,8 +89,9 @@ impl Slot {
         // Never 0, which means no deadline.
         let deadline = most.map_or(0, |most| self.now_ms().saturating_add(ms(most)).max(1));
         let before = self.state.load(Ordering::Acquire);
-        let is_over =
-            Phase::Late.holds(before) || Phase::Cut.holds(before) && phase != Phase::Write;
+        let is_over = Phase::Late.holds(before)
+            || Phase::Answered.holds(before)
+            || Phase::Cut.holds(before) && phase != Phase::Write;
         // The clock is the only other one that changes it, and what it changes it to is not undone.
         !is_over
             && self
@@ -86,10 +105,45 @@ impl Slot {
                 .is_ok()
     }
 
+    /// Remembers what the service is asked from now on.
+    pub(super) fn note(&self, method: Method, path: &str) {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.method = method;
+        asked.came = Instant::now();
+        asked.path.clear();
+        let end = path.floor_char_boundary(LONGEST_PATH);
+        asked.path.push_str(path.get(..end).unwrap_or_default());
+    }
+
+    /// Whether the clock has answered for the service.
+    pub(super) fn is_answered(&self) -> bool {
+        Phase::Answered.holds(self.state.load(Ordering::Acquire))
+    }
+
+    /// Answers for the service, which takes too long.
+    pub(super) fn answer_for<S: Service>(&self, service: &S) {
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = Asked {
+            method: asked.method,
+            path: &asked.path,
+            waited: asked.came.elapsed(),
+        };
+        let refusal = Refusal::new(504, "timeout", "the request took longer than it may");
+        // The clock must not end by a fault of the service's.
+        let refused = || reply::refusal(service, &refusal, Some(&told));
+        let bytes = catch_unwind(AssertUnwindSafe(refused)).unwrap_or_default();
+        self.socket.no_waiting();
+        // A client that takes nothing gets nothing.
+        let _ = (&self.socket).write(&bytes);
+        self.socket.shutdown(Shutdown::Both);
+    }
+
     /// Whether the clock has found the connection late.
     pub(super) fn is_late(&self) -> bool {
         let state = self.state.load(Ordering::Acquire);
-        Phase::Late.holds(state) || Phase::Cut.holds(state)
+        [Phase::Late, Phase::Answered, Phase::Cut]
+            .iter()
+            .any(|phase| phase.holds(state))
     }
 
     /// Takes the connection from the phase of `before` to another, if it is still in it.
@@ -100,12 +154,15 @@ impl Slot {
         taken.is_ok()
     }
 
-    /// Ends what the connection does, where its time is up.
-    fn look(&self) {
+    /// Ends what the connection does, where its time is up; whether it is to be answered for.
+    fn look(&self) -> bool {
         let before = self.state.load(Ordering::Acquire);
         let deadline = before & DEADLINE;
         if deadline == 0 || self.now_ms() < deadline {
-            return;
+            return false;
+        }
+        if Phase::Work.holds(before) {
+            return self.take(before, Phase::Answered);
         }
         if Phase::Head.holds(before) || Phase::Body.holds(before) {
             // Whoever reads wakes, and says itself that it took too long.
@@ -113,13 +170,9 @@ impl Slot {
                 self.socket.shutdown(Shutdown::Read);
             }
         } else if self.take(before, Phase::Late) {
-            if Phase::Work.holds(before) {
-                self.socket.no_waiting();
-                // A client that takes nothing gets nothing.
-                let _ = (&self.socket).write(TIMEOUT.as_bytes());
-            }
             self.socket.shutdown(Shutdown::Both);
         }
+        false
     }
 
     /// Whether it waits for a request of which nothing has come yet.
@@ -127,11 +180,6 @@ impl Slot {
         (Phase::Idle.holds(state) || Phase::Fresh.holds(state)) && !self.socket.has_something()
     }
 }
-
-/// The answer to a request that takes too long, for which no dialect can be asked: its thread is busy.
-const TIMEOUT: &str = "HTTP/1.1 504 Gateway Timeout\r\nContent-Type: application/json\r\n\
-Content-Length: 97\r\nConnection: close\r\n\r\n\
-{\"error\":\"the request took longer than it may\",\"detail\":\"the request took longer than it may\"   }";
 
 fn ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
@@ -160,6 +208,11 @@ impl Clock {
             state: AtomicU64::new(0),
             socket,
             started: self.started,
+            asked: Mutex::new(Note {
+                method: Method::Other,
+                path: String::new(),
+                came: self.started,
+            }),
         });
         slot.enter(Phase::Fresh, Some(idle));
         self.lock().push(Arc::downgrade(&slot));
@@ -170,7 +223,7 @@ impl Clock {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn each(&self, mut look: impl FnMut(&Slot)) {
+    fn each(&self, mut look: impl FnMut(&Arc<Slot>)) {
         self.lock().retain(|slot| match slot.upgrade() {
             Some(slot) => {
                 look(&slot);
@@ -180,9 +233,15 @@ impl Clock {
         });
     }
 
-    /// Looks at all slots once.
-    pub(super) fn look(&self) {
-        self.each(Slot::look);
+    /// Looks at all slots once, and returns those that are to be answered for.
+    pub(super) fn look(&self) -> Vec<Arc<Slot>> {
+        let mut late = Vec::new();
+        self.each(|slot| {
+            if slot.look() {
+                late.push(Arc::clone(slot));
+            }
+        });
+        late
     }
 
     /// Lets the connections that wait for a request end. A request that is on its way from the socket

@@ -1,20 +1,23 @@
 //! One connection: a request after the other, each read, answered and written in turn.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::serve::message::{Content, Head, Method, Refusal, Reply, Service};
+use crate::serve::message::{Asked, Content, Head, Method, Refusal, Reply, Service, Stream};
 
-use super::body::{MOST_KEPT, SocketBody, Terms};
+use super::body::{self, MOST_KEPT, SocketBody, Terms};
 use super::clock::{Phase, Slot};
 use super::coding::Coding;
 use super::head::{self, Vetted};
 use super::input::Input;
+use super::outbox::Outbox;
+use super::place::Place;
 use super::reply::{self, Chunks, Manner};
+use super::tls::{Opening, Session};
 use super::{Limits, Shared};
 
 /// After a reply that came before the end of its request, this much of what still comes is read: a
@@ -70,16 +73,56 @@ impl<S: Service> Connection<S> {
 
     /// Answers requests until the connection is over.
     pub(super) fn run(mut self) {
-        let after = loop {
-            match self.exchange() {
-                After::Keep => {}
-                after => break after,
-            }
+        let after = match self.open() {
+            After::Keep => loop {
+                match self.exchange() {
+                    After::Keep => {}
+                    after => break after,
+                }
+            },
+            after => after,
         };
+        self.slot.socket.say_the_end();
         if after == After::Linger {
             self.linger();
         }
         self.slot.socket.shutdown(Shutdown::Both);
+    }
+
+    /// Agrees on a session with a client under TLS.
+    fn open(&mut self) -> After {
+        let limits = &self.shared.limits;
+        let Some(session) = self.slot.socket.session() else {
+            return After::Keep;
+        };
+        // Until it says something it has only connected, as one without TLS.
+        let opening = session.opening();
+        if !self.slot.enter(Phase::Head, Some(limits.header)) {
+            return After::Close;
+        }
+        match opening {
+            Opening::Handshake if session.shake_hands().is_ok() => After::Keep,
+            Opening::Plain => {
+                self.refuse_plain(session);
+                After::Close
+            }
+            _ => After::Close,
+        }
+    }
+
+    /// Tells a client that speaks plainly, as it would understand it, that TLS is spoken here.
+    fn refuse_plain(&self, session: &Session) {
+        let message = "this port speaks HTTPS: its URLs begin with https://";
+        let refusal = Refusal::new(400, "plain_http", message);
+        let bytes = reply::refusal(&*self.shared.service, &refusal, None);
+        self.slot
+            .enter(Phase::Write, Some(self.shared.limits.write));
+        let mut socket = &session.socket;
+        if socket.write_all(&bytes).is_ok() && socket.shutdown(Shutdown::Write).is_ok() {
+            // To close on what it has sent would reset what was said.
+            self.slot.enter(Phase::Body, Some(LINGER));
+            let _ = io::copy(&mut socket.take(LINGER_BYTES as u64), &mut io::sink());
+        }
     }
 
     /// Reads, answers and writes one request.
@@ -159,22 +202,33 @@ impl<S: Service> Connection<S> {
             limits: &shared.limits,
             budget: &shared.budget,
         };
+        terms.slot.note(head.method, head.path);
         if !terms.slot.enter(Phase::Work, terms.limits.handler) {
             return After::Close;
         }
-        let place = Place::take(&shared.gauges.in_flight);
+        let refused = |refusal: &Refusal| refused(&*shared.service, refusal, head);
+        let place = Place::new(&shared.gauges.in_flight, terms.limits.requests);
         let buffers = (&mut self.input, &mut self.whole);
-        let mut body = SocketBody::new(head, buffers, terms);
-        let reply = match place.number <= terms.limits.requests {
+        let mut body = SocketBody::new(head, buffers, (terms, place));
+        let reply = match has_place(&*shared.service, head, &mut body) {
             true => ask(&*shared.service, head, &mut body),
-            false => busy(&*shared.service, "too_many_requests"),
+            false => refused(&body::busy()),
         };
         body.forget();
+        // A stream is worked on from here to its end.
+        let is_stream = |reply: &Reply<'_>| matches!(reply.content, Content::Stream(_));
+        let reply = match reply {
+            Some(reply) if is_stream(&reply) && !body.place().take() => refused(&body::busy()),
+            reply => reply,
+        };
         // What many clients do not take must not fill the memory.
         let mut held = terms.budget.nothing();
         let fits = |reply: &Reply<'_>| held.grow_to(reply.bytes().unwrap_or_default());
         let reply = match reply {
-            Some(reply) if !{ fits }(&reply) => busy(&*shared.service, "memory"),
+            Some(reply) if !{ fits }(&reply) => refused(&Refusal {
+                reason: "memory",
+                ..body::busy()
+            }),
             reply => reply,
         };
         let Some(reply) = reply else {
@@ -212,7 +266,7 @@ impl<S: Service> Connection<S> {
 
     /// Says why the connection ends.
     fn refuse(&self, refusal: &Refusal) -> After {
-        let bytes = reply::refusal(&*self.shared.service, refusal);
+        let bytes = reply::refusal(&*self.shared.service, refusal, None);
         let mut out = Writer {
             slot: &self.slot,
             limits: &self.shared.limits,
@@ -242,11 +296,11 @@ impl<S: Service> Connection<S> {
 }
 
 /// Writes a reply. [`After::Keep`] where all of it was written.
-fn write(
+fn write<'c>(
     reply: Reply<'_>,
     manner: &Manner,
-    body: &mut SocketBody<'_>,
-    (terms, printed): (Terms<'_>, &mut Vec<u8>),
+    body: &mut SocketBody<'c>,
+    (terms, printed): (Terms<'c>, &mut Vec<u8>),
 ) -> After {
     let is_stream = matches!(reply.content, Content::Stream(_)) && !manner.is_head;
     if is_stream && body.is_for_a_stream().is_err() {
@@ -263,13 +317,39 @@ fn write(
         return After::Close;
     }
     drop(rest);
-    let Content::Stream(stream) = reply.content else {
-        return After::Keep;
+    let stream = match reply.content {
+        Content::Stream(stream) if !manner.is_head => stream,
+        _ => return After::Keep,
     };
-    if manner.is_head {
-        return After::Keep;
+    let after = match cfg!(unix) {
+        true => {
+            let outbox = Outbox::new(terms);
+            body.answer_into(outbox.clone());
+            let after = write_stream(stream, body, (outbox.clone(), manner.is_1_1));
+            match outbox.finish(body) {
+                Ok(()) => after,
+                Err(_) => After::Close,
+            }
+        }
+        // Nothing waits for two directions at once.
+        false => write_stream(stream, body, (out, manner.is_1_1)),
+    };
+    terms.slot.socket.set_waiting(true);
+    // Under TLS some may be encrypted and not written yet.
+    let is_in_time = terms.slot.enter(Phase::Write, Some(terms.limits.write));
+    match is_in_time && (&terms.slot.socket).flush().is_ok() {
+        true => after,
+        false => After::Close,
     }
-    let mut chunks = Chunks::new(&mut out, manner.is_1_1);
+}
+
+/// Writes a stream in chunks, where they are understood.
+fn write_stream(
+    stream: Stream<'_>,
+    body: &mut SocketBody<'_>,
+    (out, is_chunked): (impl Write, bool),
+) -> After {
+    let mut chunks = Chunks::new(out, is_chunked);
     let written = catch_unwind(AssertUnwindSafe(|| {
         let written = stream(body, &mut chunks);
         written.and_then(|()| chunks.finish())
@@ -296,38 +376,36 @@ fn ask<'s, S: Service>(
     catch_unwind(AssertUnwindSafe(|| service.answer(&head, body))).ok()
 }
 
-/// The reply where too many requests are worked on.
-fn busy<'s, S: Service>(service: &'s S, reason: &'static str) -> Option<Reply<'s>> {
-    let refusal = Refusal {
-        retry_after_s: Some(1),
-        ..Refusal::new(503, reason, "too many requests at once")
+/// Whether a request may go on: with a body that is still to come it takes its place later, and some
+/// are answered though there is none.
+fn has_place<S: Service>(service: &S, head: &Vetted<'_>, body: &mut SocketBody<'_>) -> bool {
+    if body.is_unread() || body.place().take() {
+        return true;
+    }
+    service.is_vital(head.path)
+}
+
+/// The service's words for a refusal; `None` where it panicked.
+fn refused<'s, S: Service>(
+    service: &'s S,
+    refusal: &Refusal,
+    head: &Vetted<'_>,
+) -> Option<Reply<'s>> {
+    let asked = Asked {
+        method: head.method,
+        path: head.path,
+        waited: Duration::ZERO,
     };
-    catch_unwind(AssertUnwindSafe(|| reply::refused(service, &refusal))).ok()
+    catch_unwind(AssertUnwindSafe(|| {
+        reply::refused(service, refusal, Some(&asked))
+    }))
+    .ok()
 }
 
 fn accepted(head: &Vetted<'_>) -> Option<Coding> {
     let mut fields = head.headers.iter();
     let field = fields.find(|field| field.name.eq_ignore_ascii_case("Accept-Encoding"))?;
     Coding::accepted(std::str::from_utf8(field.value).ok())
-}
-
-/// A place among the requests that are worked on.
-struct Place<'g> {
-    in_flight: &'g AtomicUsize,
-    number: usize,
-}
-
-impl Place<'_> {
-    fn take(in_flight: &AtomicUsize) -> Place<'_> {
-        let number = in_flight.fetch_add(1, Ordering::AcqRel) + 1;
-        Place { in_flight, number }
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.in_flight.fetch_sub(1, Ordering::AcqRel);
-    }
 }
 
 /// Writes to a client for as long as it takes some of it now and then.

@@ -8,12 +8,18 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 #[cfg(unix)]
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use crate::error::{Error, Result};
+
+use super::tls::{Session, Tls};
 
 /// A bound listener.
 pub enum Listener {
     Tcp(TcpListener),
+    /// TCP under TLS.
+    Tls(TcpListener, Arc<Tls>),
     #[cfg(unix)]
     Unix(UnixListener, UnixPath),
 }
@@ -38,6 +44,7 @@ impl Drop for UnixPath {
 /// A connection.
 pub(super) enum Socket {
     Tcp(TcpStream),
+    Tls(Box<Session>),
     #[cfg(unix)]
     Unix(UnixStream),
 }
@@ -80,13 +87,25 @@ impl Listener {
         super::system::passed_on()
     }
 
-    /// Where it listens: `HOST:PORT` with the port that it really has, or `unix:PATH`.
+    /// The same under TLS, where it is TCP.
+    #[must_use]
+    pub fn with_tls(self, tls: Option<&Arc<Tls>>) -> Listener {
+        match (self, tls) {
+            (Listener::Tcp(listener), Some(tls)) => Listener::Tls(listener, Arc::clone(tls)),
+            (listener, _) => listener,
+        }
+    }
+
+    /// Where it listens: `HOST:PORT` with the port that it really has, `https://HOST:PORT` under TLS, or
+    /// `unix:PATH`.
     pub fn address(&self) -> String {
+        let of = |listener: &TcpListener| {
+            let address = listener.local_addr();
+            address.map_or(String::new(), |address| address.to_string())
+        };
         match self {
-            Listener::Tcp(listener) => {
-                let address = listener.local_addr();
-                address.map_or(String::new(), |address| address.to_string())
-            }
+            Listener::Tcp(listener) => of(listener),
+            Listener::Tls(listener, _) => format!("https://{}", of(listener)),
             #[cfg(unix)]
             Listener::Unix(_, path) => format!("unix:{}", path.path.display()),
         }
@@ -97,7 +116,7 @@ impl Listener {
     /// behind which another process may take what had come.
     pub(super) fn no_waiting(&self) -> io::Result<()> {
         match self {
-            Listener::Tcp(listener) => listener.set_nonblocking(true),
+            Listener::Tcp(listener) | Listener::Tls(listener, _) => listener.set_nonblocking(true),
             #[cfg(unix)]
             Listener::Unix(listener, _) => listener.set_nonblocking(true),
         }
@@ -109,15 +128,10 @@ impl Listener {
     /// `WouldBlock` where none waits, and whatever keeps it from being accepted.
     pub(super) fn accept(&self) -> io::Result<Socket> {
         match self {
-            Listener::Tcp(listener) => {
-                let (socket, _) = listener.accept()?;
-                // Linux alone does not hand on that its listener does not wait.
-                #[cfg(not(target_os = "linux"))]
-                socket.set_nonblocking(false)?;
-                // Answers are written whole: nothing is gained by waiting for more. A socket that
-                // refuses the option is still a connection.
-                let _ = socket.set_nodelay(true);
-                Ok(Socket::Tcp(socket))
+            Listener::Tcp(listener) => accept_tcp(listener).map(Socket::Tcp),
+            Listener::Tls(listener, tls) => {
+                let session = tls.session(accept_tcp(listener)?)?;
+                Ok(Socket::Tls(Box::new(session)))
             }
             #[cfg(unix)]
             Listener::Unix(listener, _) => {
@@ -130,11 +144,22 @@ impl Listener {
     }
 }
 
+fn accept_tcp(listener: &TcpListener) -> io::Result<TcpStream> {
+    let (socket, _) = listener.accept()?;
+    // Linux alone does not hand on that its listener does not wait.
+    #[cfg(not(target_os = "linux"))]
+    socket.set_nonblocking(false)?;
+    // Answers are written whole: nothing is gained by waiting for more. A socket that refuses the option
+    // is still a connection.
+    let _ = socket.set_nodelay(true);
+    Ok(socket)
+}
+
 #[cfg(unix)]
 impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
-            Listener::Tcp(listener) => listener.as_fd(),
+            Listener::Tcp(listener) | Listener::Tls(listener, _) => listener.as_fd(),
             Listener::Unix(listener, _) => listener.as_fd(),
         }
     }
@@ -192,9 +217,28 @@ impl Socket {
         // A connection that is gone needs no end.
         let _ = match self {
             Socket::Tcp(socket) => socket.shutdown(how),
+            Socket::Tls(session) => session.socket.shutdown(how),
             #[cfg(unix)]
             Socket::Unix(socket) => socket.shutdown(how),
         };
+    }
+
+    /// The session of a connection under TLS.
+    pub(super) fn session(&self) -> Option<&Session> {
+        match self {
+            Socket::Tls(session) => Some(session),
+            _ => None,
+        }
+    }
+
+    /// Says that nothing follows, where the client can hear that but by the end of the connection.
+    pub(super) fn say_the_end(&self) {
+        if let Some(session) = self.session() {
+            // Not waiting for a client that takes nothing.
+            self.set_waiting(false);
+            session.close();
+            self.set_waiting(true);
+        }
     }
 
     /// Whether a read would return at once: something has come, or nothing will.
@@ -209,17 +253,39 @@ impl Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Socket::Tcp(socket) => socket.as_fd(),
+            Socket::Tls(session) => session.socket.as_fd(),
             Socket::Unix(socket) => socket.as_fd(),
         }
     }
 
-    /// Makes calls return at once. Only for a connection that is about to be closed.
+    /// Makes calls return at once: for a connection that is about to be closed, and one whose stream
+    /// waits for both directions.
     pub(super) fn no_waiting(&self) {
+        self.set_waiting(false);
+    }
+
+    /// Whether calls wait from now on.
+    pub(super) fn set_waiting(&self, waits: bool) {
         let _ = match self {
-            Socket::Tcp(socket) => socket.set_nonblocking(true),
+            Socket::Tcp(socket) => socket.set_nonblocking(!waits),
+            Socket::Tls(session) => session.socket.set_nonblocking(!waits),
             #[cfg(unix)]
-            Socket::Unix(socket) => socket.set_nonblocking(true),
+            Socket::Unix(socket) => socket.set_nonblocking(!waits),
         };
+    }
+
+    /// Waits until something can be written, if that is wanted, or read, if that is, but not longer
+    /// than `most`; whoever waits so where the system cannot waits a moment.
+    pub(super) fn wait(&self, writes: bool, reads: bool, most: Option<Duration>) {
+        let writes = writes || matches!(self, Socket::Tls(session) if session.wants_write());
+        #[cfg(unix)]
+        super::system::wait_for(self.as_fd(), (writes, reads), most);
+        #[cfg(not(unix))]
+        {
+            let _ = (writes, reads);
+            let moment = Duration::from_millis(10);
+            std::thread::sleep(most.unwrap_or(moment).min(moment));
+        }
     }
 }
 
@@ -227,6 +293,7 @@ impl Read for &Socket {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         match self {
             Socket::Tcp(socket) => (&*socket).read(into),
+            Socket::Tls(session) => (&**session).read(into),
             #[cfg(unix)]
             Socket::Unix(socket) => (&*socket).read(into),
         }
@@ -237,12 +304,17 @@ impl Write for &Socket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Socket::Tcp(socket) => (&*socket).write(bytes),
+            Socket::Tls(session) => (&**session).write(bytes),
             #[cfg(unix)]
             Socket::Unix(socket) => (&*socket).write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        match self {
+            Socket::Tls(session) => (&**session).flush(),
+            // They keep nothing back.
+            _ => Ok(()),
+        }
     }
 }

@@ -20,10 +20,13 @@ mod connection;
 mod head;
 mod input;
 pub mod listen;
+mod outbox;
+mod place;
 mod reply;
 pub mod stop;
 mod system;
 mod threads;
+pub mod tls;
 
 #[cfg(test)]
 mod tests;
@@ -33,11 +36,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::allocator;
+
 use super::message::Service;
 use budget::Budget;
 use clock::Clock;
 use listen::Listener;
 use stop::Stop;
+
+/// Between two times that freed memory is given back to the system.
+const TRIM: Duration = Duration::from_secs(1);
 
 /// Whether a client, by its Accept-Encoding, likes gzip best.
 pub fn accepts_gzip(value: Option<&str>) -> bool {
@@ -62,10 +70,12 @@ pub struct Limits {
     pub target_bytes: usize,
     /// As it comes, and again after it is unpacked.
     pub body_bytes: usize,
+    /// Of a reply in memory, and of a stream's answers that its client does not take.
+    pub reply_bytes: usize,
     /// Replies of this size on are compressed for those who accept it.
     pub compress_from: usize,
     pub connections: usize,
-    /// Requests that are worked on at once.
+    /// Requests that are worked on at once; those whose body has not come are not.
     pub requests: usize,
     /// From the first byte of a head to its last.
     pub header: Duration,
@@ -90,6 +100,7 @@ impl Default for Limits {
             fields: 100,
             target_bytes: 8 << 10,
             body_bytes: 64 << 20,
+            reply_bytes: 256 << 20,
             compress_from: 16 << 10,
             connections: 1024,
             requests: 512,
@@ -154,8 +165,15 @@ pub fn serve<S: Service + Send + 'static>(
     let clock = Arc::downgrade(&shared);
     // For as long as there are connections, also those that were cut off and are still at work.
     let looks = move || {
+        let mut trimmed = Instant::now();
         while let Some(shared) = clock.upgrade() {
-            shared.clock.look();
+            for late in shared.clock.look() {
+                late.answer_for(&*shared.service);
+            }
+            if trimmed.elapsed() >= TRIM && shared.budget.has_freed() {
+                allocator::return_freed_memory();
+                trimmed = Instant::now();
+            }
             drop(shared);
             std::thread::sleep(clock::TICK);
         }

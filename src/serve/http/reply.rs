@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use tiny_http::{HTTPVersion, Header, Response, StatusCode};
 
-use crate::serve::message::{Content, Refusal, Reply, Service};
+use crate::serve::message::{Asked, Content, Refusal, Reply, Service};
 
 use super::budget::SMALL;
 use super::coding::Coding;
@@ -55,8 +55,13 @@ pub(super) fn print<'r>(out: &mut Vec<u8>, reply: &'r Reply<'_>, manner: &Manner
     }
 }
 
-/// Appends the reply to what never became a request, after which the connection is closed.
-pub(super) fn refusal<S: Service>(service: &S, refusal: &Refusal) -> Vec<u8> {
+/// The reply in the service's words to what it does not answer itself, after which the connection is
+/// closed; `asked` is `None` for what never became a request.
+pub(super) fn refusal<S: Service>(
+    service: &S,
+    refusal: &Refusal,
+    asked: Option<&Asked<'_>>,
+) -> Vec<u8> {
     let manner = Manner {
         is_1_1: true,
         keeps: false,
@@ -64,7 +69,7 @@ pub(super) fn refusal<S: Service>(service: &S, refusal: &Refusal) -> Vec<u8> {
         coding: None,
         compress_from: usize::MAX,
     };
-    let reply = refused(service, refusal);
+    let reply = refused(service, refusal, asked);
     let mut out = Vec::new();
     let rest = print(&mut out, &reply, &manner);
     out.extend_from_slice(&rest);
@@ -72,8 +77,12 @@ pub(super) fn refusal<S: Service>(service: &S, refusal: &Refusal) -> Vec<u8> {
 }
 
 /// The service's words for a refusal, with the time to wait, which it may have told itself.
-pub(super) fn refused<'s, S: Service>(service: &'s S, refusal: &Refusal) -> Reply<'s> {
-    let reply = service.refuse(refusal);
+pub(super) fn refused<'s, S: Service>(
+    service: &'s S,
+    refusal: &Refusal,
+    asked: Option<&Asked<'_>>,
+) -> Reply<'s> {
+    let reply = service.refuse(refusal, asked);
     let is_told = reply
         .headers
         .iter()
@@ -196,8 +205,9 @@ impl<W: Write> Write for Chunks<W> {
             chunk.extend_from_slice(b"\r\n");
             self.buffer = chunk;
         }
-        self.to.write_all(&self.buffer)?;
+        let written = self.to.write_all(&self.buffer);
+        // Also where it is told that it was the last.
         self.buffer.clear();
-        Ok(())
+        written
     }
 }

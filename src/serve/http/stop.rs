@@ -101,20 +101,31 @@ pub fn leave() -> ! {
 }
 
 /// Ends the server at the first SIGTERM or SIGINT, after `first` was called, and the process at the
-/// second.
+/// second. SIGHUP calls `hung_up`; where the input is a terminal, it says that this has gone, and ends the
+/// server as well.
 ///
 /// # Errors
 /// The handlers cannot be installed.
 #[cfg(unix)]
-pub fn on_signals(stop: &Stop, first: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
-    use signal_hook::consts::{SIGINT, SIGTERM};
+pub fn on_signals(
+    stop: &Stop,
+    first: impl FnOnce() + Send + 'static,
+    mut hung_up: impl FnMut() + Send + 'static,
+) -> std::io::Result<()> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     use signal_hook::iterator::Signals;
+    use std::io::IsTerminal;
 
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+    let is_attended = std::io::stdin().is_terminal();
     let stop = stop.clone();
     let mut first = Some(first);
     let wait = move || {
         for signal in signals.forever() {
+            if signal == SIGHUP && !is_attended {
+                hung_up();
+                continue;
+            }
             match first.take() {
                 Some(first) => {
                     first();
@@ -132,6 +143,10 @@ pub fn on_signals(stop: &Stop, first: impl FnOnce() + Send + 'static) -> std::io
 }
 
 #[cfg(not(unix))]
-pub fn on_signals(_: &Stop, _: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+pub fn on_signals(
+    _: &Stop,
+    _: impl FnOnce() + Send + 'static,
+    _: impl FnMut() + Send + 'static,
+) -> std::io::Result<()> {
     Ok(())
 }

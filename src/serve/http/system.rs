@@ -50,6 +50,26 @@ pub(super) fn wait<const N: usize>(fds: [std::os::fd::BorrowedFd<'_>; N], most_m
     unsafe { libc::poll(polled.as_mut_ptr(), count, most_ms) > 0 }
 }
 
+/// Waits until `fd` can be written or read, as is wanted, or is broken, or `most` is over.
+#[cfg(unix)]
+pub(super) fn wait_for(
+    fd: std::os::fd::BorrowedFd<'_>,
+    (writes, reads): (bool, bool),
+    most: Option<std::time::Duration>,
+) {
+    use std::os::fd::AsRawFd;
+
+    let of = |wanted, event| if wanted { event } else { 0 };
+    let mut polled = libc::pollfd {
+        fd: fd.as_raw_fd(),
+        events: of(writes, libc::POLLOUT) | of(reads, libc::POLLIN),
+        revents: 0,
+    };
+    let most_ms = most.map_or(-1, |most| i32::try_from(most.as_millis()).unwrap_or(-1));
+    // SAFETY: as in `wait`, with one descriptor.
+    unsafe { libc::poll(&raw mut polled, 1, most_ms) };
+}
+
 /// Lets this many connections wait to be accepted; the standard library asks for 128, of which a
 /// crowd that comes at once needs more.
 #[cfg(unix)]

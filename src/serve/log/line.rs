@@ -8,6 +8,8 @@ use std::time::{Duration, SystemTime};
 use crate::batch::write::json_string;
 use crate::error::escape_controls;
 
+use crate::serve::registry::keeper::Event;
+
 use super::{Form, stamp};
 
 /// Characters of a path or a fault that are shown.
@@ -35,6 +37,33 @@ pub struct Line<'l> {
     /// Why it was not answered as asked, and the first fault.
     pub reason: &'l str,
     pub fault: &'l str,
+}
+
+/// Appends the line of what happened to a model, with its end.
+pub(super) fn event(event: &Event, form: Form, now: SystemTime, out: &mut Vec<u8>) {
+    match form {
+        Form::Text => {
+            stamp::push(out, now);
+            out.push(b' ');
+            out.extend_from_slice(event.text().as_bytes());
+        }
+        Form::Json => {
+            out.extend_from_slice(b"{\"time\":\"");
+            stamp::push(out, now);
+            out.push(b'"');
+            for (name, value) in [
+                ("event", event.what.word()),
+                ("model", &event.model),
+                ("version", &event.version),
+                ("message", &event.message),
+            ] {
+                out.extend_from_slice(format!(",\"{name}\":").as_bytes());
+                json_string(out, &escape_controls(value));
+            }
+            out.push(b'}');
+        }
+    }
+    out.push(b'\n');
 }
 
 impl Line<'_> {

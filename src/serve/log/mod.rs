@@ -8,7 +8,7 @@
 
 pub mod line;
 mod sink;
-mod stamp;
+pub(in crate::serve) mod stamp;
 pub mod trace;
 
 use std::cell::RefCell;
@@ -17,6 +17,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::error::{Error, Result};
 
+use super::registry::keeper::Event;
 use line::Line;
 use sink::Sink;
 
@@ -67,6 +68,19 @@ impl Log {
             line.write(*form, SystemTime::now(), out);
             sink.push(out);
         });
+    }
+
+    /// Tells of what happened to a model, with the log's own form; whether there is a log.
+    pub fn note(&self, event: &Event) -> bool {
+        let Some((form, sink)) = &self.0 else {
+            return false;
+        };
+        LINE.with_borrow_mut(|out| {
+            out.clear();
+            line::event(event, *form, SystemTime::now(), out);
+            sink.push(out);
+        });
+        true
     }
 
     /// Waits until all lines are written, but no longer than `most`.

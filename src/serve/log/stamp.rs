@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Appends `time` as `2026-11-25T08:24:51.042Z`; a time before 1970 is taken for its first moment.
-pub(super) fn push(out: &mut Vec<u8>, time: SystemTime) {
+pub(in crate::serve) fn push(out: &mut Vec<u8>, time: SystemTime) {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
     let (year, month, day) = date(days);

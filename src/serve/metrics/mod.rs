@@ -4,8 +4,11 @@
 //! that is not here) never makes a series. Knows no socket: whoever has connections counts them in
 //! [`Gauges`].
 
+mod drift;
+mod models;
 mod page;
 mod process;
+mod record;
 pub mod series;
 mod sharded;
 
@@ -20,10 +23,14 @@ use super::hosted::Hosted;
 use super::http::Gauges;
 use super::message::{Method, Reply};
 use super::problem::Problem;
+use super::record::Recorder;
+use super::registry::keeper::Event;
+use super::registry::table::Table;
 use super::routes::Found;
 use page::Page;
 use series::Series;
 use sharded::Sharded;
+pub use sharded::thread_number;
 
 /// The only route here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +49,7 @@ pub fn find(segments: &[&str]) -> Option<Found<Route>> {
 pub fn answer<'s>(app: &App) -> Result<Reply<'s>, Problem> {
     let text = app
         .metrics
-        .text()
+        .text(&app.registry.table(), app.recorder.as_deref())
         .map_err(|_| Problem::refused(500, "metrics", "the metrics cannot be written as text"))?;
     Ok(Reply::new(
         200,
@@ -50,6 +57,10 @@ pub fn answer<'s>(app: &App) -> Result<Reply<'s>, Problem> {
         text,
     ))
 }
+
+/// Versions that nobody has any more and whose series are still told of, so that the last that was
+/// counted is read.
+const MOST_GONE: usize = 16;
 
 /// All that is counted and measured.
 pub struct Metrics {
@@ -63,6 +74,9 @@ pub struct Metrics {
     in_flight: Sharded,
     /// What was not answered as asked, by reason: words of this program.
     rejected: Mutex<BTreeMap<&'static str, u64>>,
+    /// What happened to models, by model and word.
+    events: Mutex<BTreeMap<(String, &'static str), u64>>,
+    reloads: Mutex<BTreeMap<&'static str, u64>>,
     runtime: OnceLock<String>,
     /// When the process started, in seconds since 1970; it has done nothing before.
     started_s: f64,
@@ -87,6 +101,8 @@ impl Default for Metrics {
             models: Mutex::default(),
             in_flight: Sharded::new(1),
             rejected: Mutex::default(),
+            events: Mutex::default(),
+            reloads: Mutex::default(),
             runtime: OnceLock::new(),
             started_s: started.unwrap_or_default().as_secs_f64(),
         }
@@ -108,21 +124,22 @@ impl Metrics {
             let is_it = |series: &&Arc<Series>| {
                 series.model == hosted.name && series.version == hosted.version
             };
-            if let Some(series) = models.iter().find(is_it) {
-                return Arc::clone(series);
-            }
-            let series = Arc::new(Series::new(&hosted.name, &hosted.version));
-            models.push(Arc::clone(&series));
+            let series = match models.iter().find(is_it) {
+                Some(series) => Arc::clone(series),
+                None => {
+                    let series = Arc::new(Series::new(&hosted.name, &hosted.version));
+                    models.push(Arc::clone(&series));
+                    series
+                }
+            };
+            series.watch(hosted.queue.waiting());
             series
         })
     }
 
     /// Counts a request that was answered with `status` after `total`.
     pub fn observe(&self, call: &Call, method: Method, status: u16, total: Duration) {
-        let route = match call.route {
-            "" => "other",
-            route => route,
-        };
+        let route = named(call.route);
         let hosted = call.model.as_deref();
         let series = hosted.map_or(&self.none, |hosted| self.adopt(hosted));
         series.answered(route, status, total);
@@ -134,14 +151,35 @@ impl Metrics {
         }
     }
 
-    /// Counts what never became a request.
-    pub fn refused(&self, status: u16, reason: &'static str) {
-        self.none.answered("other", status, Duration::ZERO);
+    /// Counts what was not asked of any model, or is still at work there; `route` is empty where there
+    /// is none.
+    pub fn refused(&self, route: &'static str, status: u16, reason: &'static str, total: Duration) {
+        self.none.answered(named(route), status, total);
         self.reject(reason);
+    }
+
+    /// Counts with its model a request that [`Metrics::refused`] has counted as too late.
+    pub fn too_late(&self, call: &Call, method: Method) {
+        if let Some(hosted) = &call.model {
+            let series = self.adopt(hosted);
+            series.inferred(call, method, 504, call.started.elapsed());
+        }
     }
 
     fn reject(&self, reason: &'static str) {
         *locked(&self.rejected).entry(reason).or_default() += 1;
+    }
+
+    /// Counts what happened to a model.
+    pub fn happened(&self, event: &Event) {
+        let key = (event.model.clone(), event.what.word());
+        *locked(&self.events).entry(key).or_default() += 1;
+    }
+
+    /// Counts that the configuration was read again, or could not be.
+    pub fn reloaded(&self, is_read: bool) {
+        let outcome = if is_read { "success" } else { "failure" };
+        *locked(&self.reloads).entry(outcome).or_default() += 1;
     }
 
     /// Says which ONNX Runtime this is.
@@ -150,11 +188,27 @@ impl Metrics {
     }
 
     /// Everything as Prometheus text.
-    fn text(&self) -> prometheus::Result<Vec<u8>> {
+    fn text(&self, table: &Table, recorder: Option<&Recorder>) -> prometheus::Result<Vec<u8>> {
         let mut page = Page::default();
         self.none.append(&mut page);
-        let models = locked(&self.models).clone();
+        let models = {
+            let mut models = locked(&self.models);
+            let gone = |series: &&Arc<Series>| Arc::strong_count(series) == 1;
+            let mut too_many = models.iter().filter(gone).count().saturating_sub(MOST_GONE);
+            models.retain(|series| {
+                let is_let_go = too_many > 0 && Arc::strong_count(series) == 1;
+                too_many -= usize::from(is_let_go);
+                !is_let_go
+            });
+            models.clone()
+        };
         models.iter().for_each(|series| series.append(&mut page));
+        table
+            .ready()
+            .for_each(|hosted| drift::append(&mut page, hosted));
+        if let Some(recorder) = recorder {
+            record::append(&mut page, recorder);
+        }
         for (reason, count) in locked(&self.rejected).iter() {
             page.counter(
                 "mlserve_rejected_total",
@@ -163,6 +217,23 @@ impl Metrics {
                 *count as f64,
             );
         }
+        for ((model, what), count) in locked(&self.events).iter() {
+            page.counter(
+                "mlserve_model_events_total",
+                "What happened to models: loaded, failed, retired, set",
+                &[("model", model), ("event", what)],
+                *count as f64,
+            );
+        }
+        for (outcome, count) in locked(&self.reloads).iter() {
+            page.counter(
+                "mlserve_config_reloads_total",
+                "How often SIGHUP had the configuration read again, by outcome",
+                &[("outcome", outcome)],
+                *count as f64,
+            );
+        }
+        models::append(&mut page, table);
         self.of_server(&mut page);
         process::append(&mut page, self.started_s);
         page.text()
@@ -200,6 +271,14 @@ impl Metrics {
             &[("version", env!("CARGO_PKG_VERSION")), ("runtime", runtime)],
             1.0,
         );
+    }
+}
+
+/// A route as its label says it.
+fn named(route: &'static str) -> &'static str {
+    match route {
+        "" => "other",
+        route => route,
     }
 }
 

@@ -3,7 +3,8 @@
 //! Counting takes no lock, looks nothing up but a route among the few that were asked, and adds to
 //! cells that no other thread adds to at the same time.
 
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use crate::serve::call::Call;
@@ -82,6 +83,8 @@ struct Runs {
     /// One for each request that succeeded.
     queue: Histogram,
     cells: Sharded,
+    /// How many wait at this moment, as their queue counts them; gone with it.
+    waiting: Mutex<Weak<AtomicUsize>>,
 }
 
 /// A list that only grows, by as many entries as there are routes and statuses: readers take no lock.
@@ -114,6 +117,7 @@ impl Series {
                 batch: Histogram::new(&RECORDS),
                 queue: Histogram::new(&RUN_NS),
                 cells: Sharded::new(OUTPUT + 1),
+                waiting: Mutex::default(),
             }),
         }
     }
@@ -137,6 +141,13 @@ impl Series {
         }
     }
 
+    /// Tells from now on how many wait by the count of this queue.
+    pub(super) fn watch(&self, waiting: &Arc<AtomicUsize>) {
+        if let Some(runs) = &self.runs {
+            *runs.waiting.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(waiting);
+        }
+    }
+
     /// Counts one run of the model.
     pub fn ran(&self, took: Duration, records: usize) {
         if let Some(runs) = &self.runs {
@@ -148,7 +159,7 @@ impl Series {
     /// Counts an inference request; what is asked about a model is none.
     pub(super) fn inferred(&self, call: &Call, method: Method, status: u16, total: Duration) {
         let Some(runs) = &self.runs else { return };
-        let has_run = call.batches > 0;
+        let has_run = call.has_run();
         if status >= 400 {
             if has_run || method == Method::Post {
                 runs.cells.add(failure(status), 1);
@@ -219,6 +230,13 @@ fn nanos(time: Duration) -> u64 {
 }
 
 impl Runs {
+    /// How many wait at this moment.
+    fn waiting(&self) -> usize {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = waiting.upgrade();
+        waiting.map_or(0, |waiting| waiting.load(Ordering::Relaxed))
+    }
+
     fn append(&self, page: &mut Page, of: Labels<'_>) {
         let (inference, batch, queue) =
             (self.inference.held(), self.batch.held(), self.queue.held());
@@ -247,6 +265,16 @@ impl Runs {
             ),
         ] {
             page.histogram(name, of, bounds, held);
+        }
+        let waiting = self.waiting();
+        for (name, help) in [
+            ("mlserve_queue_requests", "Requests that wait for the model"),
+            (
+                "nv_inference_pending_request_count",
+                "Requests that wait for the model, by Triton's name",
+            ),
+        ] {
+            page.gauge(name, help, of, waiting as f64);
         }
         let records = "Records that were scored";
         page.counter("mlserve_records_total", records, of, batch.sum as f64);

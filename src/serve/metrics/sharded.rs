@@ -26,7 +26,7 @@ pub(super) struct Sharded {
 }
 
 /// This thread's number, from 0 in the order in which threads first count something.
-fn thread_number() -> usize {
+pub fn thread_number() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local! {
         static MINE: Cell<Option<usize>> = const { Cell::new(None) };

@@ -2,6 +2,7 @@
 
 use crate::batch::write::{NonFinite, json_field, json_joined};
 
+use crate::serve::bound;
 use crate::serve::hosted::Hosted;
 use crate::serve::native::encode;
 use crate::serve::native::form::Form;
@@ -22,8 +23,11 @@ pub(super) fn answer(
     nan: NonFinite,
 ) -> Result<Vec<u8>, Problem> {
     match form {
-        Form::Json => Ok(json(predictions, nan)),
-        Form::Csv => Ok(encode::csv(predictions, nan, has_header)),
+        Form::Json => bound::within(json(predictions, nan), predictions.most_bytes),
+        Form::Csv => {
+            let out = encode::csv(predictions, nan, has_header);
+            bound::within(out, predictions.most_bytes)
+        }
         Form::Ndjson | Form::Npy => encode::answer(hosted, predictions, form, nan),
     }
 }
@@ -37,7 +41,9 @@ fn json(predictions: &Predictions<'_>, nan: NonFinite) -> Vec<u8> {
         [field] if predictions.kept_names.is_empty() => {
             let each = predictions.each();
             json_joined(&mut out, b'[', b']', each, |out, ((tensors, record), _)| {
-                if let Some(tensor) = tensors.first() {
+                if let Some(tensor) = tensors.first()
+                    && out.len() <= predictions.most_bytes
+                {
                     json_field(out, field, tensor, record, nan);
                 }
             });

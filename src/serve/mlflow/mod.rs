@@ -72,12 +72,12 @@ pub fn answer<'s>(
 ) -> Result<Reply<'s>, Problem> {
     let hosted = match route {
         Route::Ping if app.is_ready() => return Ok(Reply::json(200, &b"\n"[..])),
-        Route::Ping => return Err(Problem::refused(503, "not_ready", "the server is stopping")),
-        Route::Invoke(None) => app.registry.only()?,
-        Route::Invoke(Some(name)) => app.registry.find(name, Pick::Default)?,
+        Route::Ping => return Err(app.not_ready()),
+        Route::Invoke(None) => app.registry.only(call.key)?,
+        Route::Invoke(Some(name)) => app.registry.find(name, Pick::Default, call.key)?,
     };
-    call.of(hosted);
-    invoke(app, hosted, call, head, body)
+    call.of(&hosted);
+    invoke(app, &hosted, call, head, body)
 }
 
 fn invoke<'s>(
@@ -89,7 +89,7 @@ fn invoke<'s>(
 ) -> Result<Reply<'s>, Problem> {
     let sent = Sent::of(head)?;
     let wanted = Form::of_answer(head, Form::Json)?;
-    let ask = Ask::of(hosted);
+    let ask = Ask::of(hosted).recorded(call);
     let place = Place::below(&[]);
     // SageMaker's CSV has no header; a client that sends one can read one.
     let mut has_header = false;

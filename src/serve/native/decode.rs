@@ -189,7 +189,7 @@ fn by_tensors<'b>(
     let given = tensors(hosted, text)?;
     let inputs = Inputs::new(hosted, given, &["inputs"])?;
     let (layout, parts) = inputs.predict(call, &ask.wanted)?;
-    Ok(Predictions::new(layout, parts))
+    Ok(Predictions::new(hosted, layout, parts))
 }
 
 /// The tensors of `{"inputs": {name: nested lists}}`, or the lists alone of the only input that has to

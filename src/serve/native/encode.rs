@@ -8,6 +8,7 @@ use crate::batch::write::{
 use crate::error::Error;
 use crate::numpy;
 
+use crate::serve::bound;
 use crate::serve::hosted::Hosted;
 use crate::serve::problem::Problem;
 use crate::serve::records::Predictions;
@@ -20,19 +21,20 @@ const BYTES_OF_RECORD: usize = 96;
 /// The predictions in a form.
 ///
 /// # Errors
-/// [`Problem::Invalid`] for what an array cannot hold.
+/// [`Problem::Invalid`] for what an array cannot hold, 413 for what would be too large.
 pub fn answer(
     hosted: &Hosted,
     predictions: &Predictions<'_>,
     form: Form,
     nan: NonFinite,
 ) -> Result<Vec<u8>, Problem> {
-    match form {
-        Form::Json => Ok(json(hosted, predictions, nan)),
-        Form::Ndjson => Ok(ndjson(predictions, nan)),
-        Form::Csv => Ok(csv(predictions, nan, true)),
-        Form::Npy => npy(predictions),
-    }
+    let out = match form {
+        Form::Json => json(hosted, predictions, nan),
+        Form::Ndjson => ndjson(predictions, nan),
+        Form::Csv => csv(predictions, nan, true),
+        Form::Npy => npy(predictions)?,
+    };
+    bound::within(out, predictions.most_bytes)
 }
 
 /// `{"model": ..., "version": ..., "predictions": [...]}`.
@@ -52,6 +54,9 @@ fn json(hosted: &Hosted, predictions: &Predictions<'_>, nan: NonFinite) -> Vec<u
 pub fn json_list(out: &mut Vec<u8>, predictions: &Predictions<'_>, nan: NonFinite) {
     out.push(b'[');
     for (index, (prediction, kept)) in predictions.each().enumerate() {
+        if out.len() > predictions.most_bytes {
+            return;
+        }
         if index > 0 {
             out.push(b',');
         }
@@ -64,6 +69,9 @@ pub fn json_list(out: &mut Vec<u8>, predictions: &Predictions<'_>, nan: NonFinit
 pub fn ndjson(predictions: &Predictions<'_>, nan: NonFinite) -> Vec<u8> {
     let mut out = Vec::with_capacity(predictions.records.saturating_mul(BYTES_OF_RECORD));
     for (prediction, kept) in predictions.each() {
+        if out.len() > predictions.most_bytes {
+            break;
+        }
         json_record(&mut out, predictions, (prediction, kept), nan);
         out.push(b'\n');
     }
@@ -85,6 +93,9 @@ pub fn csv(predictions: &Predictions<'_>, nan: NonFinite, has_header: bool) -> V
         csv_header(&mut out, predictions, &style);
     }
     for ((tensors, record), kept) in predictions.each() {
+        if out.len() > predictions.most_bytes {
+            break;
+        }
         let mut is_first = true;
         for cell in kept {
             if !std::mem::take(&mut is_first) {

@@ -15,6 +15,7 @@ pub mod stream;
 pub mod wishes;
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use super::app::App;
 use super::call::Call;
@@ -50,6 +51,10 @@ pub fn find<'p>(segments: &[&'p str]) -> Option<Found<Route<'p>>> {
             Route::Predict(Some(name), Pick::Version(version)),
             "/models/{model}/versions/{version}/predict",
         ),
+        ["models", name, "labels", label, "predict"] => (
+            Route::Predict(Some(name), Pick::Label(label)),
+            "/models/{model}/labels/{label}/predict",
+        ),
         _ => return None,
     };
     Some(Found::new(route, template, &[Method::Post]))
@@ -67,21 +72,21 @@ pub fn answer<'s>(
     body: &mut dyn Body,
 ) -> Result<Reply<'s>, Problem> {
     let hosted = match name {
-        None => app.registry.only()?,
-        Some(name) => app.registry.find(name, pick)?,
+        None => app.registry.only(call.key)?,
+        Some(name) => app.registry.find(name, pick, call.key)?,
     };
-    call.of(hosted);
-    predict(app, hosted, call, head, body)
+    call.of(&hosted);
+    predict(app, &hosted, call, head, body)
 }
 
 fn predict<'s>(
     app: &'s App,
-    hosted: &'s Hosted,
+    hosted: &Arc<Hosted>,
     call: &mut Call,
     head: &Head<'_>,
     body: &mut dyn Body,
 ) -> Result<Reply<'s>, Problem> {
-    let ask = wishes::of_query(hosted, head.query)?;
+    let ask = wishes::of_query(hosted, head.query)?.recorded(call);
     let form = Form::of_body(head)?;
     let usual = match form {
         Form::Ndjson => Form::Ndjson,
@@ -98,7 +103,7 @@ fn predict<'s>(
         }
         Form::Ndjson if wanted == Form::Ndjson => {
             let lines = Lines {
-                hosted,
+                hosted: Arc::clone(hosted),
                 ask,
                 nan: app.nan,
                 call: call.stream(),

@@ -9,6 +9,7 @@ use crate::serve::app::App;
 use crate::serve::hosted::Hosted;
 use crate::serve::message::Reply;
 use crate::serve::problem::Problem;
+use crate::serve::registry::table::{Entry, State};
 
 use super::datatype;
 
@@ -39,24 +40,17 @@ pub fn server<'s>() -> Reply<'s> {
 
 /// The names of all models, as KServe lists them.
 pub fn models<'s>(app: &App) -> Reply<'s> {
-    let mut names: Vec<&str> = Vec::new();
-    for hosted in app.registry.models() {
-        if !names.contains(&hosted.name.as_str()) {
-            names.push(&hosted.name);
-        }
-    }
+    let table = app.registry.table();
+    let names = table.entries.iter().map(|entry| entry.name.as_str());
+    let names: Vec<&str> = names.collect();
     reply(200, &json!({ "models": names }))
 }
 
 /// Of one model: its inputs as they are declared, its outputs as they really come.
 pub fn model<'s>(app: &App, hosted: &Hosted) -> Reply<'s> {
-    let versions: Vec<&str> = app
-        .registry
-        .models()
-        .iter()
-        .filter(|other| other.name == hosted.name)
-        .map(|other| other.version.as_str())
-        .collect();
+    let table = app.registry.table();
+    let ready = table.entry(&hosted.name).into_iter().flat_map(Entry::ready);
+    let versions: Vec<&str> = ready.map(|hosted| hosted.version.as_str()).collect();
     let inputs = hosted.model.signature().inputs.iter().map(|port| {
         json!({
             "name": port.name,
@@ -141,6 +135,7 @@ pub fn config<'s>(hosted: &Hosted) -> Reply<'s> {
 /// # Errors
 /// A body that is anything else.
 pub fn index<'s>(app: &App, body: &[u8]) -> Result<Reply<'s>, Problem> {
+    let mut only_ready = false;
     if !body.trim_ascii().is_empty() {
         let asked: Value = serde_json::from_slice(body)
             .map_err(|_| Problem::invalid("json_invalid", "the body is not valid JSON"))?;
@@ -152,17 +147,32 @@ pub fn index<'s>(app: &App, body: &[u8]) -> Result<Reply<'s>, Problem> {
             let message = "the body should be empty, or an object in which ready is true or false";
             return Err(Problem::invalid("not_an_object", message));
         }
+        only_ready = asked.get("ready").and_then(Value::as_bool).unwrap_or(false);
     }
-    // All that is here is ready, so that it does not matter what was asked.
-    let models = app.registry.models().iter().map(|hosted| {
-        json!({
-            "name": hosted.name,
-            "version": hosted.version,
-            "state": "READY",
-            "reason": "",
-        })
-    });
-    Ok(reply(200, &models.collect()))
+    let table = app.registry.table();
+    let mut models = Vec::new();
+    for entry in &table.entries {
+        if entry.present().next().is_none() && !only_ready {
+            models.push(json!({ "name": entry.name }));
+        }
+        let slots = entry.present();
+        let slots = slots.filter(|slot| !only_ready || slot.hosted().is_some());
+        models.extend(slots.map(|slot| {
+            let (state, reason) = match &slot.state {
+                State::Loading => ("LOADING", ""),
+                State::Ready(_) => ("READY", ""),
+                State::Failed(why) => ("UNAVAILABLE", why.as_str()),
+                State::Draining(_) => ("UNLOADING", "requests are still at work"),
+            };
+            json!({
+                "name": entry.name,
+                "version": slot.version,
+                "state": state,
+                "reason": reason,
+            })
+        }));
+    }
+    Ok(reply(200, &Value::Array(models)))
 }
 
 /// The names of an input's type in metadata and in a configuration.

@@ -5,19 +5,22 @@
 //! infer: JSON, or JSON and then tensors in binary -> tensors by input -> Inputs::run -> the same back
 //! ```
 //!
-//! Errors have one member: `{"error": "..."}`. Models are neither loaded nor unloaded from here.
+//! Errors have one member: `{"error": "..."}`. Loading and unloading is `admin`'s.
 
 pub mod datatype;
 pub mod infer;
 pub mod metadata;
 pub mod stats;
 
+use super::admin::{self, Control};
 use super::app::App;
 use super::call::Call;
 use super::message::{Body, Head, Method, Reply};
 use super::problem::Problem;
 use super::registry::Pick;
 use super::routes::Found;
+
+use serde_json::Value;
 
 use crate::batch::write::json_string;
 
@@ -35,7 +38,7 @@ pub enum Route<'p> {
     /// What the repository holds.
     Index,
     /// To load or unload a model.
-    Control,
+    Control(&'p str, Control),
 }
 
 /// What is asked of a model.
@@ -72,11 +75,13 @@ pub fn find<'p>(segments: &[&'p str]) -> Option<Found<Route<'p>>> {
             (Route::Model(name, Pick::Default, about), template, methods)
         }
         ["repository", "index"] => (Route::Index, "/v2/repository/index", WRITE),
-        ["repository", "models", _, "load"] => {
-            (Route::Control, "/v2/repository/models/{model}/load", WRITE)
-        }
-        ["repository", "models", _, "unload"] => (
-            Route::Control,
+        ["repository", "models", name, "load"] => (
+            Route::Control(name, Control::Load),
+            "/v2/repository/models/{model}/load",
+            WRITE,
+        ),
+        ["repository", "models", name, "unload"] => (
+            Route::Control(name, Control::Unload),
             "/v2/repository/models/{model}/unload",
             WRITE,
         ),
@@ -142,15 +147,21 @@ pub fn answer<'s>(
         }
         Route::Ready => Ok(Reply::json(503, &b"{\"ready\":false,\"live\":true}"[..])),
         Route::Models => Ok(metadata::models(app)),
-        Route::Stats => Ok(stats::of_all(app.registry.models())),
+        Route::Stats => Ok(stats::of_all(&app.registry.models())),
         Route::Index => metadata::index(app, body.whole()?),
-        Route::Control => Err(Problem::refused(
-            501,
-            "unsupported",
-            "models are not loaded or unloaded over HTTP here",
-        )),
+        Route::Control(name, control) => {
+            let keeper = admin::allowed(app, head)?;
+            no_parameters(body.whole()?)?;
+            // Triton's words and status for what is not in the repository.
+            let unknown = || Problem::refused(400, "unknown_model", unknown(name));
+            match app.registry.table().entry(name) {
+                Some(_) => admin::change(app, keeper, name, control)?,
+                None => return Err(unknown()),
+            }
+            Ok(Reply::empty(200))
+        }
         Route::Model(name, pick, about) => {
-            let hosted = app.registry.find(name, pick)?;
+            let hosted = &app.registry.find(name, pick, call.key)?;
             call.of(hosted);
             match about {
                 About::Metadata => Ok(metadata::model(app, hosted)),
@@ -159,6 +170,35 @@ pub fn answer<'s>(
                 About::Stats => Ok(stats::of_one(hosted)),
                 About::Infer => infer::answer(app, hosted, call, head, body),
             }
+        }
+    }
+}
+
+fn unknown(name: &str) -> String {
+    let name: String = name.chars().filter(|c| !c.is_control()).take(80).collect();
+    format!("Request for unknown model: '{name}' is not found")
+}
+
+/// The body of a request to load or unload: none, or an object. What it may ask for beyond that (another
+/// configuration, files in base64) would be another model than the operator's.
+///
+/// # Errors
+/// 400 for what is not understood.
+fn no_parameters(body: &[u8]) -> Result<(), Problem> {
+    if body.trim_ascii().is_empty() {
+        return Ok(());
+    }
+    let asked: Value = serde_json::from_slice(body)
+        .map_err(|_| Problem::invalid("json_invalid", "the body is not valid JSON"))?;
+    let parameters = asked.get("parameters").and_then(Value::as_object);
+    let mut names = parameters
+        .into_iter()
+        .flat_map(|parameters| parameters.keys());
+    match names.find(|name| *name != "unload_dependents") {
+        None => Ok(()),
+        Some(name) => {
+            let message = format!("the parameter \"{name}\" is not supported here");
+            Err(Problem::invalid("unsupported", message))
         }
     }
 }

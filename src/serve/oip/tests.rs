@@ -118,7 +118,7 @@ fn what_is_told_of_server_and_model_is_what_clients_read() {
     }
     for target in ["load", "unload"] {
         let target = format!("/v2/repository/models/iris/{target}");
-        assert_eq!(post(&app, &target, "{}").0, 501);
+        assert_eq!(post(&app, &target, "{}").0, 403);
     }
     app.stop();
     for (target, status, body) in [

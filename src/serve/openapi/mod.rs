@@ -19,12 +19,10 @@ mod server;
 pub(super) mod tests;
 pub mod told;
 
-use std::sync::OnceLock;
-
 use serde_json::{Map, Value, json};
 
 use super::app::App;
-use super::fixed::{ASK_AGAIN, Fixed};
+use super::fixed::{ASK_AGAIN, Fixed, Renewed};
 use super::message::{Head, Method, Reply};
 use super::problem::Problem;
 use super::routes::Found;
@@ -39,7 +37,7 @@ pub enum Route {
 }
 
 /// The document, made when it is first asked for.
-pub type Document = OnceLock<Fixed>;
+pub type Document = Renewed;
 
 /// The route of a path in segments.
 pub fn find(segments: &[&str]) -> Option<Found<Route>> {
@@ -63,12 +61,13 @@ pub fn answer<'s>(
         let text = document(app).to_string();
         Fixed::plain("application/json", ASK_AGAIN, text.into_bytes())
     };
-    app.document.get_or_init(make).reply(head)
+    app.document.of(app.registry.generation(), make).reply(head)
 }
 
 /// The whole document.
 fn document(app: &App) -> Value {
-    let models: Vec<Told<'_>> = Told::all(app);
+    let served = app.registry.defaults();
+    let models: Vec<Told<'_>> = Told::all(app, &served);
     let mut paths = Paths::new(&models);
     let mut schemas = Map::new();
     let mut tags = Vec::new();

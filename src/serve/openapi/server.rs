@@ -97,9 +97,37 @@ fn rows() -> Vec<Row> {
     ]
 }
 
+fn rows_of_drift() -> Vec<Row> {
+    const JSON: &str = "application/json";
+    let drift = || json!({"$ref": "#/components/schemas/Drift"});
+    vec![
+        (
+            "/drift",
+            "drift_page",
+            "How far the last records of all models are from their baselines",
+            "text/html",
+            json!({"type": "string"}),
+        ),
+        (
+            "/models/{model}/drift",
+            "drift",
+            "How far a model's last records are from its baseline",
+            JSON,
+            drift(),
+        ),
+        (
+            "/models/{model}/versions/{version}/drift",
+            "drift_version",
+            "How far the last records of a version are from its baseline",
+            JSON,
+            drift(),
+        ),
+    ]
+}
+
 /// Adds the operations.
 pub(super) fn add(paths: &mut Paths, schemas: &mut Map<String, Value>) {
-    for (path, id, summary, content_type, schema) in rows() {
+    for (path, id, summary, content_type, schema) in rows().into_iter().chain(rows_of_drift()) {
         let mut responses = json!({
             "200": {"description": summary, "content": {content_type: {"schema": schema}}},
         });
@@ -149,6 +177,17 @@ fn add_schemas(schemas: &mut Map<String, Value>) {
             "format": text,
             "inputs": port(json!({"categories": {"type": ["array", "null"]}, "features": names})),
             "outputs": port(json!({"classes": names, "columns": names})),
+        }),
+    );
+    add(
+        "Drift",
+        json!({
+            "model": text,
+            "version": text,
+            "baseline": {"type": ["object", "null"]},
+            "records": {"type": "integer"},
+            "features": {"type": "array", "items": {"type": "object"}},
+            "predictions": {"type": "array", "items": {"type": "object"}},
         }),
     );
     let model = json!({

@@ -23,7 +23,11 @@ pub(crate) fn named(models: &[(&str, &str)]) -> App {
         let hosted = Hosted::load(&root.join(file), name, "1", &hosting());
         Arc::new(hosted.expect("a model"))
     });
-    App::new(Registry::new(models.collect()), NonFinite::Null, None)
+    App::new(
+        Arc::new(Registry::new(models.collect())),
+        NonFinite::Null,
+        None,
+    )
 }
 
 /// The members of an object.
@@ -199,7 +203,11 @@ fn models_that_no_record_feeds_are_told_of_all_the_same() {
         let Ok(hosted) = Hosted::load(&path, HOSTILE, "1", &hosting()) else {
             continue;
         };
-        let app = App::new(Registry::new(vec![Arc::new(hosted)]), NonFinite::Null, None);
+        let app = App::new(
+            Arc::new(Registry::new(vec![Arc::new(hosted)])),
+            NonFinite::Null,
+            None,
+        );
         ask_all(&app, &document(&app));
         let (status, page) = ask(&app, Method::Get, "/", &[], b"");
         assert_eq!(status, 200);

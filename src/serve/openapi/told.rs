@@ -46,11 +46,11 @@ pub struct Column<'a> {
 }
 
 impl<'a> Told<'a> {
-    /// All models that are served, in their order.
-    pub fn all(app: &'a App) -> Vec<Told<'a>> {
+    /// These models, in their order.
+    pub fn all(app: &App, models: &'a [Arc<Hosted>]) -> Vec<Told<'a>> {
         let mut names = HashSet::new();
-        let models = app.registry.models().iter();
         models
+            .iter()
             .map(|hosted| {
                 let mut name = identifier(&hosted.name);
                 while !names.insert(name.clone()) {

@@ -19,7 +19,8 @@ const MOST_OPEN: usize = 16;
 
 /// The page.
 pub(super) fn html(app: &App) -> String {
-    let models = Told::all(app);
+    let served = app.registry.defaults();
+    let models = Told::all(app, &served);
     let is_only = models.len() == 1;
     let cards: String = models.iter().map(|told| card(told, is_only)).collect();
     let served = match models.as_slice() {
@@ -45,7 +46,7 @@ pub(super) fn html(app: &App) -> String {
 <li><a href="redoc">Reference</a></li>
 <li><a href="openapi.json">openapi.json</a></li>
 <li><a href="models">models</a></li>
-{metrics}</ul></nav>
+{metrics}{drift}</ul></nav>
 </header>
 <main>
 {cards}</main>
@@ -54,10 +55,14 @@ pub(super) fn html(app: &App) -> String {
 </html>
 "#,
         version = env!("CARGO_PKG_VERSION"),
-        runtime = text(app.runtime_version()),
+        runtime = text(&app.runtime_version()),
         metrics = match routes::find(&["metrics"]) {
             Some(_) => "<li><a href=\"metrics\">metrics</a></li>\n",
             None => "",
+        },
+        drift = match models.iter().any(|told| told.hosted.watch.is_some()) {
+            true => "<li><a href=\"drift\">drift</a></li>\n",
+            false => "",
         },
     )
 }
@@ -225,7 +230,7 @@ fn names<S: AsRef<str>>(all: &[S]) -> String {
 }
 
 /// A name on one line, as text of a page or an attribute in quotes.
-fn text(name: &str) -> String {
+pub(in crate::serve) fn text(name: &str) -> String {
     text_lines(&shown(name))
 }
 

@@ -10,8 +10,10 @@ mod tests;
 
 use std::sync::OnceLock;
 
+pub(super) use home::text;
+
 use super::app::App;
-use super::fixed::{ASK_AGAIN, Fixed};
+use super::fixed::{ASK_AGAIN, Fixed, Renewed};
 use super::message::{Head, Method, Reply};
 use super::problem::Problem;
 use super::routes::Found;
@@ -38,7 +40,7 @@ const STYLED: &str = " 'unsafe-inline'; font-src data:; worker-src blob:";
 /// The pages, each made when it is first asked for.
 #[derive(Debug, Default)]
 pub struct Pages {
-    home: OnceLock<Fixed>,
+    home: Renewed,
     docs: OnceLock<Fixed>,
     redoc: OnceLock<Fixed>,
     assets: OnceLock<Vec<Fixed>>,
@@ -62,6 +64,7 @@ pub fn find(segments: &[&str]) -> Option<Found<Route>> {
 /// As [`Fixed::reply`].
 pub fn answer<'s>(app: &'s App, route: Route, head: &Head<'_>) -> Result<Reply<'s>, Problem> {
     let pages = &app.pages;
+    let home;
     let (page, policy) = match route {
         // Their links are relative, so that they work behind a proxy that adds to the path.
         Route::Docs | Route::Redoc if head.path.ends_with('/') => {
@@ -73,7 +76,8 @@ pub fn answer<'s>(app: &'s App, route: Route, head: &Head<'_>) -> Result<Reply<'
         }
         Route::Home => {
             let make = || Fixed::plain(HTML, ASK_AGAIN, home::html(app).into_bytes());
-            (pages.home.get_or_init(make), POLICY.to_owned())
+            home = pages.home.of(app.registry.generation(), make);
+            (&*home, POLICY.to_owned())
         }
         Route::Docs => {
             let make = || Fixed::plain(HTML, ASK_AGAIN, &include_bytes!("assets/docs.html")[..]);

@@ -258,10 +258,7 @@ mod tests {
 
     #[test]
     fn a_row_of_numbers_is_a_header_only_where_the_model_has_those_names() {
-        let hosted = |app: &crate::serve::app::App| {
-            let only = app.registry.only();
-            std::sync::Arc::clone(only.expect("one model"))
-        };
+        let hosted = |app: &crate::serve::app::App| app.registry.only(0).expect("one model");
         let iris = hosted(&app("iris.onnx", &hosting()));
         let named = hosted(&app("features_json.onnx", &hosting()));
         for (hosted, body, is_header) in [

@@ -24,12 +24,21 @@ pub fn encode<'b>(
     ask: &Ask,
     place: &Place,
 ) -> Result<Encoded<'b>, Problem> {
+    encode_all(hosted, text, ask, place).map_err(|stopped| stopped.of(text, place))
+}
+
+fn encode_all<'b>(
+    hosted: &Hosted,
+    text: &'b str,
+    ask: &Ask,
+    place: &Place,
+) -> Result<Encoded<'b>, Stopped> {
     let start = Walk::new(text, place.shape);
     let mut first = start.clone();
-    if !first.next().map_err(broken)? {
+    if !first.next()? {
         let planned = hosted.expected()?;
         let intake = Intake::new(hosted, planned, ask, place);
-        return intake.finish(Arc::clone(planned));
+        return Ok(intake.finish(Arc::clone(planned))?);
     }
     let objects = Objects {
         hosted,
@@ -47,6 +56,47 @@ pub fn encode<'b>(
 pub fn broken(broken: Broken) -> Problem {
     let fault = Fault::of_body(JSON_INVALID, broken.to_string());
     Problem::Invalid(fault.below(Step::Index(broken.at)).into())
+}
+
+/// Why the records cannot be encoded.
+enum Stopped {
+    Broken(Broken),
+    Problem(Problem),
+}
+
+impl From<Broken> for Stopped {
+    fn from(broken: Broken) -> Stopped {
+        Stopped::Broken(broken)
+    }
+}
+
+impl From<Problem> for Stopped {
+    fn from(problem: Problem) -> Stopped {
+        Stopped::Problem(problem)
+    }
+}
+
+impl Stopped {
+    /// As the request's problem. Of records on lines the place is the line and a byte of it.
+    fn of(self, text: &str, place: &Place) -> Problem {
+        let at_byte = match self {
+            Stopped::Problem(problem) => return problem,
+            Stopped::Broken(at_byte) if place.shape != Shape::Lines => return broken(at_byte),
+            Stopped::Broken(at_byte) => at_byte,
+        };
+        // A record that never ends is at fault on its own line, not behind the last.
+        let at = at_byte.at.min(text.trim_end().len());
+        let before = text.as_bytes().get(..at).unwrap_or_default();
+        let start = memchr::memrchr(b'\n', before).map_or(0, |at| at + 1);
+        let line = memchr::memchr_iter(b'\n', before).count();
+        let in_line = Broken {
+            at: at - start,
+            ..at_byte
+        };
+        let message = format!("line {}: {in_line}", place.first + line);
+        let fault = place.fault(line, JSON_INVALID, message);
+        Problem::Invalid(fault.below(Step::Index(in_line.at)).into())
+    }
 }
 
 /// A way through the records of a text.
@@ -97,15 +147,15 @@ struct Objects<'h, 'b> {
 impl<'b> Objects<'_, 'b> {
     /// By the fields of the first record, at which `first` stands; by those of all, where a later one
     /// has others.
-    fn encode(&self, mut first: Walk<'b>) -> Result<Encoded<'b>, Problem> {
+    fn encode(&self, mut first: Walk<'b>) -> Result<Encoded<'b>, Stopped> {
         if let Some(encoded) = self.encode_likely(&first)? {
             return Ok(encoded);
         }
         let mut names = Fields::default();
-        let added = names.add(&mut first.cursor).map_err(broken)?;
+        let added = names.add(&mut first.cursor)?;
         if let Some(key) = added {
             let fault = self.place.fault(0, "double_key", "the field stands twice");
-            return Err(Problem::Invalid(fault.below(Step::Key(key)).into()));
+            return Err(Problem::Invalid(fault.below(Step::Key(key)).into()).into());
         }
         let planned = self.hosted.planned(names.header, &self.ask.keep)?;
         if let Some(encoded) = self.encode_by(planned, false)? {
@@ -114,15 +164,16 @@ impl<'b> Objects<'_, 'b> {
         let planned = self.hosted.planned(self.all_fields()?, &self.ask.keep)?;
         let encoded = self.encode_by(planned, false)?;
         // Cannot be: all fields are known now.
-        encoded.ok_or_else(|| Problem::invalid("columns", "the records have other fields each"))
+        let other = || Problem::invalid("columns", "the records have other fields each");
+        Ok(encoded.ok_or_else(other)?)
     }
 
     /// By a plan that was made before, if it is for just these records: the fields need not be told
     /// from each other then.
-    fn encode_likely(&self, first: &Walk<'b>) -> Result<Option<Encoded<'b>>, Problem> {
+    fn encode_likely(&self, first: &Walk<'b>) -> Result<Option<Encoded<'b>>, Stopped> {
         let mut cursor = first.cursor.clone();
-        cursor.enter(b'{').map_err(broken)?;
-        let Some(key) = cursor.next_key().map_err(broken)? else {
+        cursor.enter(b'{')?;
+        let Some(key) = cursor.next_key()? else {
             return Ok(None);
         };
         match self.hosted.likely(&key, &self.ask.keep) {
@@ -132,16 +183,16 @@ impl<'b> Objects<'_, 'b> {
     }
 
     /// The fields of all records, in the order of their first appearance.
-    fn all_fields(&self) -> Result<Header, Problem> {
+    fn all_fields(&self) -> Result<Header, Stopped> {
         let mut fields = Fields::default();
         let mut walk = self.start.clone();
-        while walk.next().map_err(broken)? {
+        while walk.next()? {
             let is_object = walk.cursor.peek() == Some(b'{');
             let gone_over = match is_object {
                 true => fields.add(&mut walk.cursor).map(|_| ()),
                 false => walk.cursor.value().map(|_| ()),
             };
-            gone_over.map_err(broken)?;
+            gone_over?;
         }
         Ok(fields.header)
     }
@@ -152,14 +203,14 @@ impl<'b> Objects<'_, 'b> {
         &self,
         planned: Arc<Planned>,
         is_likely: bool,
-    ) -> Result<Option<Encoded<'b>>, Problem> {
+    ) -> Result<Option<Encoded<'b>>, Stopped> {
         let mut intake = Intake::new(self.hosted, &planned, self.ask, self.place);
         let mut learned = planned.learned();
         let mut cells = vec![Cell::Absent; planned.plan.columns.len()];
         let mut walk = self.start.clone();
-        while walk.next().map_err(broken)? {
+        while walk.next()? {
             if walk.cursor.peek() != Some(b'{') {
-                let found = walk.cursor.value().map_err(broken)?;
+                let found = walk.cursor.value()?;
                 let message = "expected an object, as the first record is one";
                 intake.refuse("not_an_object", message, found);
                 continue;
@@ -171,7 +222,7 @@ impl<'b> Objects<'_, 'b> {
             }
             let start = walk.cursor.clone();
             let fit = planned.take_apart(&mut walk.cursor, &mut cells);
-            let fit = fit.map_err(broken)?;
+            let fit = fit?;
             let is_first = intake.records == 0;
             if is_first && is_likely && (fit != Fit::Exact || !planned.is_exactly_for(&cells)) {
                 return Ok(None);
@@ -191,7 +242,7 @@ impl<'b> Objects<'_, 'b> {
                 fit => intake.take(&cells, fit == Fit::Lacking),
             }
         }
-        intake.finish(Arc::clone(&planned)).map(Some)
+        Ok(Some(intake.finish(Arc::clone(&planned))?))
     }
 }
 
@@ -228,18 +279,18 @@ fn encode_rows<'b>(
     mut walk: Walk<'b>,
     ask: &Ask,
     place: &Place,
-) -> Result<Encoded<'b>, Problem> {
+) -> Result<Encoded<'b>, Stopped> {
     let planned = hosted.expected()?;
     let wanted = planned.columns().len();
     let mut intake = Intake::new(hosted, planned, ask, place);
     let mut cells = Vec::with_capacity(planned.plan.columns.len());
-    while walk.next().map_err(broken)? {
+    while walk.next()? {
         cells.clear();
         match (wanted, walk.cursor.peek()) {
-            (1, _) => cells.push(Cell::Json(walk.cursor.value().map_err(broken)?)),
-            (_, Some(b'[')) => items(&mut walk.cursor, &mut cells).map_err(broken)?,
+            (1, _) => cells.push(Cell::Json(walk.cursor.value()?)),
+            (_, Some(b'[')) => items(&mut walk.cursor, &mut cells)?,
             _ => {
-                let found = walk.cursor.value().map_err(broken)?;
+                let found = walk.cursor.value()?;
                 let message = format!("expected an object, or a list of {wanted} values");
                 intake.refuse("not_an_object", message, found);
                 continue;
@@ -253,7 +304,7 @@ fn encode_rows<'b>(
             intake.refuse("wrong_length", message, "");
         }
     }
-    intake.finish(Arc::clone(planned))
+    Ok(intake.finish(Arc::clone(planned))?)
 }
 
 fn items<'b>(cursor: &mut Cursor<'b>, cells: &mut Vec<Cell<'b>>) -> Result<(), Broken> {

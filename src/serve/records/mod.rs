@@ -12,7 +12,6 @@ pub mod planned;
 pub mod table;
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use crate::batch::cell::Cell;
 use crate::batch::columns::{Layout, Wanted};
@@ -24,9 +23,11 @@ use crate::batch::run::{Part, Prediction, Way};
 use crate::error::Error;
 use crate::model::tensor::Tensor;
 
+use super::bound::Bound;
 use super::call::Call;
 use super::hosted::Hosted;
 use super::problem::{Fault, Faults, Problem, Step};
+use super::record::{self, Recorder, Rows};
 use planned::{Learned, Planned};
 
 /// What a request wants of its records and their predictions.
@@ -39,6 +40,8 @@ pub struct Ask {
     pub absent_is_missing: bool,
     /// Columns that nobody has a use for are a fault.
     pub strict: bool,
+    /// The records are kept as they came.
+    pub is_recorded: bool,
 }
 
 impl Ask {
@@ -49,6 +52,16 @@ impl Ask {
             keep: Keep::None,
             absent_is_missing: hosted.hosting.rules.allow_missing_columns,
             strict: hosted.hosting.strict,
+            is_recorded: false,
+        }
+    }
+
+    /// The same for a request that may be recorded.
+    #[must_use]
+    pub fn recorded(self, call: &Call) -> Ask {
+        Ask {
+            is_recorded: call.recorded.is_some(),
+            ..self
         }
     }
 }
@@ -60,6 +73,8 @@ pub struct Encoded<'b> {
     /// The cells that are given back, as many for each record as the plan keeps.
     kept: Vec<Cell<'b>>,
     records: usize,
+    /// The records as they came, where they are recorded.
+    rows: Option<Rows>,
 }
 
 impl Encoded<'_> {
@@ -125,10 +140,12 @@ struct Intake<'p, 'b> {
     faults: Faults,
     kept: Vec<Cell<'b>>,
     records: usize,
+    /// Who records the records, and what they are so far.
+    rows: Option<(&'p Recorder, Rows)>,
 }
 
 impl<'p, 'b> Intake<'p, 'b> {
-    fn new(hosted: &Hosted, planned: &'p Planned, ask: &'p Ask, place: &'p Place) -> Self {
+    fn new(hosted: &'p Hosted, planned: &'p Planned, ask: &'p Ask, place: &'p Place) -> Self {
         let mut faults = Faults::default();
         if ask.strict {
             for name in planned.useless() {
@@ -137,6 +154,8 @@ impl<'p, 'b> Intake<'p, 'b> {
                 faults.push(fault.below(Step::Key(name.to_owned())));
             }
         }
+        let recorder = hosted.hosting.recorder.as_deref();
+        let recorder = recorder.filter(|_| ask.is_recorded);
         Intake {
             planned,
             ask,
@@ -145,6 +164,7 @@ impl<'p, 'b> Intake<'p, 'b> {
             faults,
             kept: Vec::new(),
             records: 0,
+            rows: recorder.map(|recorder| (recorder, Rows::default())),
         }
     }
 
@@ -163,6 +183,10 @@ impl<'p, 'b> Intake<'p, 'b> {
         cursor: &mut Cursor<'b>,
         cells: &mut [Cell<'b>],
     ) -> bool {
+        if self.rows.is_some() {
+            // It has to be taken apart.
+            return false;
+        }
         let Learned { lanes, spelling } = learned;
         let pushed = self
             .encoder
@@ -208,6 +232,9 @@ impl<'p, 'b> Intake<'p, 'b> {
         }
         if self.faults.is_empty() {
             self.keep(cells);
+            if let Some((recorder, rows)) = &mut self.rows {
+                rows.push(&self.planned.plan, cells, recorder);
+            }
         }
         self.records += 1;
     }
@@ -223,6 +250,7 @@ impl<'p, 'b> Intake<'p, 'b> {
             groups,
             kept: self.kept,
             records: self.records,
+            rows: self.rows.map(|(_, rows)| rows),
         })
     }
 }
@@ -249,12 +277,15 @@ pub struct Predictions<'b> {
     pub parts: Vec<Part>,
     /// How many there are.
     pub records: usize,
+    /// Bytes of their answer at most, after which its writers stop (`bound`).
+    pub most_bytes: usize,
 }
 
 impl<'b> Predictions<'b> {
     /// Predictions of which nothing else is given back.
-    pub fn new(layout: Arc<Layout>, parts: Vec<Part>) -> Predictions<'b> {
+    pub fn new(hosted: &Hosted, layout: Arc<Layout>, parts: Vec<Part>) -> Predictions<'b> {
         Predictions {
+            most_bytes: hosted.hosting.reply_bytes,
             layout,
             kept_names: Vec::new(),
             kept: Vec::new(),
@@ -292,6 +323,7 @@ pub fn score<'b>(
         groups,
         kept,
         records,
+        rows,
     } = encoded;
     let plan = &planned.plan;
     let first = groups.first();
@@ -305,6 +337,12 @@ pub fn score<'b>(
         hosted.lay_out(plan, first, &ask.wanted)
     })?;
     check_refused(&parts, place)?;
+    if let (Some(watch), Some(_)) = (&hosted.watch, &call.model) {
+        let is_usual = ask.wanted == hosted.hosting.wanted;
+        watch.records(&groups, if is_usual { &parts } else { &[] });
+    }
+    let of = (hosted, call.recorded.as_ref());
+    record::note(of, (&layout, &parts), Some(plan), (rows.as_ref(), &groups));
     if !plan.kept.is_empty() {
         let mut renamed = Layout::clone(&layout);
         renamed.avoid(&plan.kept_names());
@@ -316,6 +354,7 @@ pub fn score<'b>(
         kept,
         parts,
         records,
+        most_bytes: hosted.hosting.reply_bytes,
     })
 }
 
@@ -360,12 +399,22 @@ impl Runs<'_> {
             counts: self.counts,
         };
         let mut parts = Vec::with_capacity(groups.len());
+        let mut bound = Bound::new(self.hosted);
         let mut first = 0;
         for group in groups {
-            call.check()?;
-            let started = Instant::now();
-            way.run(first, group, &mut parts, &mut |_, _, _: &[Tensor]| {})?;
-            call.ran(started, group.records);
+            let before = parts.len();
+            let ran = self.hosted.run(call, group, self.counts, self.batch)?;
+            // The search for the records at fault takes more runs.
+            let _permit = match ran.is_err() && group.records > 1 {
+                true => Some(self.hosted.queue.permit(call.deadline)?),
+                false => None,
+            };
+            let look = &mut |_, _: &Group, _: &[Tensor]| {};
+            way.settle((first, group), ran, &mut parts, look)?;
+            // One run gives what its batch gives; it is many that add up.
+            if groups.len() > 1 {
+                bound.add_parts(parts.get(before..).unwrap_or_default())?;
+            }
             first += group.records;
         }
         Ok(parts)

@@ -55,6 +55,7 @@ pub fn encode<'b>(
         groups,
         kept: Vec::new(),
         records,
+        rows: None,
     })
 }
 

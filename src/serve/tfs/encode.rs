@@ -25,6 +25,9 @@ pub(super) fn rows(predictions: &Predictions<'_>, nan: NonFinite) -> Vec<u8> {
     out.extend_from_slice(b"{\"predictions\":");
     let each = predictions.each();
     json_joined(&mut out, b'[', b']', each, |out, ((tensors, record), _)| {
+        if out.len() > predictions.most_bytes {
+            return;
+        }
         let names = fields.iter().enumerate();
         let named = names.map(|(index, field)| (field.name.as_str(), index));
         by_output(out, named, |out, _, index| {
@@ -39,6 +42,7 @@ pub(super) fn rows(predictions: &Predictions<'_>, nan: NonFinite) -> Vec<u8> {
 
 /// `{"outputs": ...}`: the only output, else an object by output.
 pub(super) fn columns(hosted: &Hosted, said: Said<'_>, wanted: &Wanted, nan: NonFinite) -> Vec<u8> {
+    let most = hosted.hosting.reply_bytes;
     let mut out = b"{\"outputs\":".to_vec();
     match said {
         Said::Values(values) => {
@@ -54,7 +58,7 @@ pub(super) fn columns(hosted: &Hosted, said: Said<'_>, wanted: &Wanted, nan: Non
             let named = tensors.iter().map(|(name, tensor)| (name.as_ref(), tensor));
             by_output(&mut out, named, |out, name, tensor| match tensor {
                 Tensor::String(texts) if name.ends_with(BYTES) => b64::write(out, texts.view()),
-                tensor => json_tensor(out, tensor, nan),
+                tensor => json_tensor(out, tensor, nan, most),
             });
         }
         Said::Predictions(predictions) => {
@@ -64,7 +68,9 @@ pub(super) fn columns(hosted: &Hosted, said: Said<'_>, wanted: &Wanted, nan: Non
             by_output(&mut out, named, |out, _, index| {
                 let each = predictions.each();
                 json_joined(out, b'[', b']', each, |out, ((tensors, record), _)| {
-                    if let (Some(field), Some(tensor)) = (fields.get(index), tensors.get(index)) {
+                    if let (Some(field), Some(tensor)) = (fields.get(index), tensors.get(index))
+                        && out.len() <= most
+                    {
                         value(out, field, tensor, record, nan);
                     }
                 });

@@ -30,7 +30,7 @@ pub(super) fn answer(
     body: &[u8],
     nan: NonFinite,
 ) -> Result<Vec<u8>, Problem> {
-    let mut ask = strict(hosted);
+    let mut ask = strict(hosted).recorded(call);
     let members = Members::read(decode::text(body)?, &["examples", "context"], &mut ask)?;
     let examples = members
         .get("examples")

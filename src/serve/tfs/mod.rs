@@ -21,6 +21,7 @@ use std::borrow::Cow;
 
 use super::app::App;
 use super::b64;
+use super::bound;
 use super::call::Call;
 use super::hosted::Hosted;
 use super::instances;
@@ -180,14 +181,13 @@ pub fn answer<'s>(
 ) -> Result<Reply<'s>, Problem> {
     let (name, pick) = match route {
         Route::Models => return Ok(status::models(app)),
-        Route::Status(name, pick) | Route::Metadata(name, pick) | Route::Run(name, pick, _) => {
-            (name, pick)
-        }
+        Route::Status(name, pick) => return status::status(app, name, pick),
+        Route::Metadata(name, pick) | Route::Run(name, pick, _) => (name, pick),
     };
-    let hosted = app.registry.find(name, pick)?;
+    let hosted = &app.registry.find(name, pick, call.key)?;
     call.of(hosted);
     match route {
-        Route::Models | Route::Status(..) => Ok(status::status(app, hosted)),
+        Route::Models | Route::Status(..) => status::status(app, name, pick),
         Route::Metadata(..) => Ok(status::metadata(hosted)),
         Route::Run(_, _, Verb::Predict) => predict(hosted, call, body.whole()?, app.nan),
         Route::Run(_, _, verb @ (Verb::Classify | Verb::Regress)) => {
@@ -212,7 +212,7 @@ pub fn predict<'s>(
     body: &[u8],
     nan: NonFinite,
 ) -> Result<Reply<'s>, Problem> {
-    let mut ask = strict(hosted);
+    let mut ask = strict(hosted).recorded(call);
     let members = Members::read(decode::text(body)?, &["instances", "inputs"], &mut ask)?;
     let out = match (members.get("instances"), members.get("inputs")) {
         (Some(list), None) => {
@@ -234,6 +234,7 @@ pub fn predict<'s>(
             return Err(Problem::invalid("missing", message));
         }
     };
+    let out = bound::within(out, hosted.hosting.reply_bytes)?;
     Ok(Reply::json(200, out))
 }
 

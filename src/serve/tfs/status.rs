@@ -8,33 +8,70 @@ use crate::model::signature::{Dim, Port, ValueType};
 use crate::serve::app::App;
 use crate::serve::hosted::Hosted;
 use crate::serve::message::Reply;
+use crate::serve::problem::Problem;
+use crate::serve::registry::Pick;
+use crate::serve::registry::table::State;
 
 /// KServe v1's list of models.
 pub(super) fn models<'s>(app: &App) -> Reply<'s> {
-    let mut names: Vec<&str> = Vec::new();
-    for hosted in app.registry.models() {
-        if !names.contains(&hosted.name.as_str()) {
-            names.push(&hosted.name);
-        }
-    }
+    let table = app.registry.table();
+    let names = table.entries.iter().map(|entry| entry.name.as_str());
+    let names: Vec<&str> = names.collect();
     reply(&json!({"models": names}))
 }
 
-/// The state of a model's version, in the words of both.
-pub(super) fn status<'s>(app: &App, hosted: &Hosted) -> Reply<'s> {
-    let state = match app.is_ready() {
-        true => "AVAILABLE",
-        false => "UNLOADING",
+/// The states of a model's versions, or of the one that is asked for, in the words of both.
+///
+/// # Errors
+/// 404 for a model, version or label that is not here.
+pub(super) fn status<'s>(app: &App, name: &str, pick: Pick<'_>) -> Result<Reply<'s>, Problem> {
+    let table = app.registry.table();
+    let Some(entry) = table.entry(name) else {
+        return Err(app
+            .registry
+            .find(name, pick, 0)
+            .err()
+            .unwrap_or_else(not_found));
     };
-    reply(&json!({
-        "model_version_status": [{
-            "version": hosted.version,
-            "state": state,
-            "status": {"error_code": "OK", "error_message": ""},
-        }],
-        "name": hosted.name,
-        "ready": app.is_ready(),
-    }))
+    let asked = match pick {
+        Pick::Default => None,
+        Pick::Version(version) => Some(version),
+        Pick::Label(label) => Some(entry.version_of(label).unwrap_or_default()),
+    };
+    let slots = entry.present();
+    let slots = slots.filter(|slot| asked.is_none_or(|asked| asked == slot.version));
+    let versions: Vec<Value> = slots
+        .map(|slot| {
+            let (state, code, why) = match &slot.state {
+                State::Loading => ("LOADING", "OK", ""),
+                State::Ready(_) if app.is_stopping() => ("UNLOADING", "OK", ""),
+                State::Ready(_) => ("AVAILABLE", "OK", ""),
+                State::Failed(why) => ("END", "UNKNOWN", why.as_str()),
+                State::Draining(_) => ("UNLOADING", "OK", ""),
+            };
+            json!({
+                "version": slot.version,
+                "state": state,
+                "status": {"error_code": code, "error_message": why},
+            })
+        })
+        .collect();
+    if versions.is_empty() && asked.is_some() {
+        return Err(app
+            .registry
+            .find(name, pick, 0)
+            .err()
+            .unwrap_or_else(not_found));
+    }
+    Ok(reply(&json!({
+        "model_version_status": versions,
+        "name": name,
+        "ready": !app.is_stopping() && entry.default().is_some(),
+    })))
+}
+
+fn not_found() -> Problem {
+    Problem::refused(404, "unknown_version", "the model has no such version here")
 }
 
 /// The signature, as the only one of a saved model.

@@ -1,8 +1,13 @@
 //! `mlserve serve` as its clients meet it: the built program, asked over sockets.
 
+mod batching;
+mod change;
+mod drift;
+mod hardware;
 mod hostile;
 mod lifecycle;
 mod overload;
+mod record;
 mod same;
 
 use std::io::{BufRead, BufReader, Read};

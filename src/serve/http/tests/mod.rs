@@ -11,3 +11,4 @@ mod exchanges;
 mod overload;
 mod server;
 mod streams;
+mod tls;

@@ -1,8 +1,9 @@
 //! Too many, too slow, too long: one client's cost to the others.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::client::{get, post};
+use super::client::{FOREVER, get, post};
 use super::server::{Server, patient};
 use crate::serve::http::Limits;
 
@@ -122,8 +123,10 @@ fn handlers_that_take_too_long_are_answered_for_once() {
     let mut client = server.connect();
     client.send(get("/gate"));
     let reply = client.reply();
-    assert_eq!(reply.status, 504);
-    assert!(reply.text().ends_with('}'), "{}", reply.text());
+    assert_eq!((reply.status, &*reply.text()), (504, "timeout"));
+    assert_eq!(reply.field("connection"), Some("close"));
+    let refused = server.service.refused.lock().expect("a list").clone();
+    assert_eq!(refused, ["GET /gate"]);
     server.service.gate.until(1);
     server.service.gate.open();
     // Its own reply comes too late, and is not sent.
@@ -172,6 +175,68 @@ fn more_requests_than_may_be_worked_on_are_told_to_come_back() {
         third.send(get("/"));
         third.reply().status == 503
     } {}
+}
+
+#[test]
+fn who_waits_for_its_client_takes_no_place() {
+    let server = Server::with(Limits {
+        requests: 2,
+        ..patient()
+    });
+    let in_flight = |count: usize| {
+        let started = std::time::Instant::now();
+        while server.gauges.in_flight.load(Ordering::Acquire) != count {
+            assert!(started.elapsed() < FOREVER, "never {count} in flight");
+            std::thread::yield_now();
+        }
+    };
+    let head = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nha";
+    let mut withheld: Vec<_> = (0..20).map(|_| server.connect()).collect();
+    let mut streams: Vec<_> = (0..20).map(|_| server.connect()).collect();
+    for client in &mut withheld {
+        client.send(head);
+    }
+    for client in &mut streams {
+        client.send(
+            "POST /reflect HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\nConnection: close\r\n\r\nhalf",
+        );
+        client.until("half\r\n");
+    }
+    in_flight(0);
+    server.assert_alive();
+    in_flight(0);
+    // Both places are taken: what has its body now comes too late, but for what tells of health.
+    let mut working: Vec<_> = (0..2).map(|_| server.connect()).collect();
+    for client in &mut working {
+        client.send(get("/gate"));
+    }
+    server.service.gate.until(2);
+    for (client, status) in withheld.iter_mut().take(2).zip([503, 503]) {
+        client.send("lf");
+        let reply = client.reply();
+        assert_eq!(
+            (reply.status, reply.field("retry-after")),
+            (status, Some("1"))
+        );
+    }
+    let mut other = server.connect();
+    for (path, status) in [("/none", 204), ("/", 503), ("/none", 204)] {
+        other.send(get(path));
+        assert_eq!(other.reply().status, status, "{path}");
+    }
+    // A stream that was let in goes on.
+    streams[0].send("half");
+    assert!(streams[0].rest().contains("half"));
+    server.service.gate.open();
+    for client in &mut working {
+        assert_eq!(client.reply().text(), "passed");
+    }
+    in_flight(0);
+    // On the connections that were told so, as well.
+    for client in &mut withheld[..2] {
+        client.send(post("/echo", "", b"half"));
+        assert_eq!(client.reply().text(), "half");
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::client::{Client, FOREVER, get};
 use crate::serve::http::listen::Listener;
 use crate::serve::http::stop::Stop;
 use crate::serve::http::{Ended, Gauges, Limits, serve};
-use crate::serve::message::{Body, Content, Head, Refusal, Reply, Service};
+use crate::serve::message::{Asked, Body, Content, Head, Refusal, Reply, Service};
 
 /// Where handlers wait until a test lets them go.
 #[derive(Default)]
@@ -52,13 +52,15 @@ impl Gate {
 #[derive(Default)]
 pub(super) struct Paths {
     pub(super) gate: Gate,
+    /// Methods and paths of what was refused as a request.
+    pub(super) refused: Mutex<Vec<String>>,
 }
 
 impl Paths {
     fn echo<'s>(&'s self, body: &mut dyn Body) -> Reply<'s> {
         match body.whole() {
             Ok(bytes) => Reply::new(200, "text/plain", bytes.to_vec()),
-            Err(refusal) => self.refuse(&refusal),
+            Err(refusal) => self.refuse(&refusal, None),
         }
     }
 
@@ -68,7 +70,7 @@ impl Paths {
             match body.read(&mut piece) {
                 Ok(0) => return Reply::new(200, "text/plain", total.to_string().into_bytes()),
                 Ok(count) => total += count,
-                Err(refusal) => return self.refuse(&refusal),
+                Err(refusal) => return self.refuse(&refusal, None),
             }
         }
     }
@@ -88,8 +90,12 @@ fn reflect(body: &mut dyn Body, out: &mut dyn Write) -> io::Result<()> {
         if count == 0 {
             return Ok(());
         }
-        out.write_all(&piece[..count])?;
-        out.flush()?;
+        match out.write_all(&piece[..count]).and_then(|()| out.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::QuotaExceeded => {
+                return out.write_all(b"not taken");
+            }
+            written => written?,
+        }
     }
 }
 
@@ -127,16 +133,24 @@ impl Service for Paths {
                 .with("X-Split", "a\r\nX-Evil: b")
                 .with("X-Fine", "c"),
             "/none" => Reply::empty(204),
-            _ => self.refuse(&Refusal::new(404, "not_found", "Not Found")),
+            _ => self.refuse(&Refusal::new(404, "not_found", "Not Found"), None),
         }
     }
 
-    fn refuse<'s>(&'s self, refusal: &Refusal) -> Reply<'s> {
+    fn refuse<'s>(&'s self, refusal: &Refusal, asked: Option<&Asked<'_>>) -> Reply<'s> {
+        if let Some(asked) = asked {
+            let mut refused = self.refused.lock().expect("a list");
+            refused.push(format!("{} {}", asked.method.name(), asked.path));
+        }
         let reply = text(refusal.status, refusal.reason);
         match refusal.retry_after_s {
             Some(seconds) => reply.with("Retry-After", seconds.to_string()),
             None => reply,
         }
+    }
+
+    fn is_vital(&self, path: &str) -> bool {
+        path == "/none"
     }
 }
 

@@ -3,6 +3,7 @@
 use super::client::{Client, get};
 use super::server::{Server, patient};
 use crate::serve::http::Limits;
+use std::io::{Read, Write};
 use std::time::Duration;
 
 const CHUNKED: &str = "POST /reflect HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -82,20 +83,85 @@ fn a_stream_whose_client_is_gone_or_silent_ends() {
     server.until_connections(0);
 }
 
+/// Chunks of 64 KiB of the body.
+fn chunk() -> Vec<u8> {
+    [b"10000\r\n".as_slice(), &vec![b'a'; 1 << 16], b"\r\n"].concat()
+}
+
+#[test]
+fn a_client_may_send_everything_before_it_reads() {
+    let server = Server::new();
+    let mut client = server.connect();
+    client.send(CHUNKED);
+    // Far more than all buffers of the system hold.
+    for _ in 0..400 {
+        client.send(chunk());
+    }
+    client.send("0\r\n\r\n");
+    assert_eq!(client.reply().body.len(), 400 << 16);
+    client.send(get("/"));
+    assert_eq!(client.reply().text(), "hello");
+}
+
+#[test]
+fn who_takes_nothing_is_told_so_once_it_reads() {
+    let server = Server::with(Limits {
+        write: Duration::from_millis(500),
+        reply_bytes: 16 << 20,
+        ..patient()
+    });
+    let mut client = server.connect();
+    client.send(CHUNKED);
+    for _ in 0..800 {
+        client.send(chunk());
+    }
+    client.send("0\r\n\r\n");
+    let body = client.reply().body;
+    assert!(body.ends_with(b"not taken"), "{}", body.len());
+    assert!((16 << 20..40 << 20).contains(&body.len()), "{}", body.len());
+    client.send(get("/"));
+    assert_eq!(client.reply().text(), "hello");
+}
+
+#[test]
+fn who_reads_slowly_is_waited_for() {
+    // The body stands still for longer than it may, while its answers are taken.
+    let body = Duration::from_secs(1);
+    let server = Server::with(Limits { body, ..patient() });
+    let mut client = server.connect();
+    client.send(CHUNKED);
+    for _ in 0..200 {
+        client.send(chunk());
+    }
+    let started = std::time::Instant::now();
+    let mut took = 0;
+    let mut piece = vec![0; 64 << 10];
+    while took < 200 << 16 {
+        let count = client.socket.read(&mut piece).expect("more");
+        assert!(count > 0, "cut off after {took} bytes");
+        took += count;
+        while started.elapsed() < body * 2 * (took >> 10) as u32 / (200 << 6) {
+            std::thread::yield_now();
+        }
+    }
+    client.send("0\r\n\r\n");
+    client.until("0\r\n\r\n");
+}
+
 #[test]
 fn a_stream_that_nobody_reads_ends() {
     let server = Server::with(Limits {
         write: Duration::from_millis(100),
+        reply_bytes: 1 << 20,
+        body_bytes: 1 << 20,
         ..patient()
     });
     let client = server.connect();
     let mut sending = Client::new(client.socket.try_clone().expect("a socket"));
     // It sends and does not listen; once all buffers are full, neither does the server.
     let sender = std::thread::spawn(move || {
-        use std::io::Write;
         let _ = sending.socket.write_all(CHUNKED.as_bytes());
-        let chunk = [b"10000\r\n".as_slice(), &vec![b'a'; 1 << 16], b"\r\n"].concat();
-        while sending.socket.write_all(&chunk).is_ok() {}
+        while sending.socket.write_all(&chunk()).is_ok() {}
     });
     sender.join().expect("an end");
     server.until_connections(0);

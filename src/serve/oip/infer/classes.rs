@@ -26,7 +26,7 @@ pub(super) fn best(tensor: &Tensor, output: &Output, most: usize) -> Result<Tens
     let names = output.classes.as_ref().filter(|names| names.len() == width);
     // The scores as JSON has them, one for each.
     let mut json = Vec::new();
-    json_flat(&mut json, tensor, NonFinite::Token);
+    json_flat(&mut json, tensor, NonFinite::Token, usize::MAX);
     let json = String::from_utf8_lossy(&json);
     let written: Vec<&str> = json.trim_matches(['[', ']']).split(',').collect();
     let mut texts = Vec::with_capacity(records.saturating_mul(most));

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::batch::write::{NonFinite, json_flat, json_string};
 use crate::model::tensor::Tensor;
 
+use crate::serve::bound;
 use crate::serve::hosted::Hosted;
 use crate::serve::message::Reply;
 use crate::serve::problem::Problem;
@@ -34,12 +35,16 @@ pub(super) fn reply<'s>(
     nan: NonFinite,
 ) -> Result<Reply<'s>, Problem> {
     let shown = choose(hosted, request, tensors)?;
-    let mut out = Vec::with_capacity(room(&shown));
+    let most = hosted.hosting.reply_bytes;
+    let mut out = Vec::with_capacity(room(&shown).min(most));
     json(&mut out, hosted, request, &shown, nan);
     let length = out.len();
     for output in shown.iter().filter(|output| output.is_binary) {
+        let size = binary::size_of_tensor(&output.tensor);
+        bound::check(out.len().saturating_add(size), most)?;
         binary::write(&mut out, &output.tensor);
     }
+    let out = bound::within(out, most)?;
     Ok(match out.len() == length {
         true => Reply::json(200, out),
         false => {
@@ -138,12 +143,12 @@ fn json(
         if index > 0 {
             out.push(b',');
         }
-        json_output(out, output, nan);
+        json_output(out, output, nan, hosted.hosting.reply_bytes);
     }
     out.extend_from_slice(b"]}");
 }
 
-fn json_output(out: &mut Vec<u8>, output: &Shown<'_>, nan: NonFinite) {
+fn json_output(out: &mut Vec<u8>, output: &Shown<'_>, nan: NonFinite, most: usize) {
     let mut digits = itoa::Buffer::new();
     out.extend_from_slice(b"{\"name\":");
     json_string(out, output.name);
@@ -165,7 +170,7 @@ fn json_output(out: &mut Vec<u8>, output: &Shown<'_>, nan: NonFinite) {
         }
         false => {
             out.extend_from_slice(b"],\"data\":");
-            json_flat(out, &output.tensor, nan);
+            json_flat(out, &output.tensor, nan, most);
             out.push(b'}');
         }
     }

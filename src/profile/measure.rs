@@ -1,9 +1,14 @@
 //! One element of a tensor as a number, whatever its type.
 
 /// How an element counts in a profile.
-pub(super) trait Measure {
+pub trait Measure {
     /// Its value; none for text.
     fn number(&self) -> Option<f64>;
+
+    /// Its text; none for a number.
+    fn text(&self) -> Option<&str> {
+        None
+    }
 
     /// NaN, or a text without characters: what a missing cell is read as.
     fn is_missing(&self) -> bool {
@@ -14,10 +19,12 @@ pub(super) trait Measure {
 macro_rules! measure_number {
     ($($type:ty => $widen:expr;)*) => {$(
         impl Measure for $type {
+            #[inline]
             fn number(&self) -> Option<f64> {
                 Some($widen(*self))
             }
 
+            #[inline]
             fn is_missing(&self) -> bool {
                 $widen(*self).is_nan()
             }
@@ -44,6 +51,10 @@ measure_number! {
 impl Measure for String {
     fn number(&self) -> Option<f64> {
         None
+    }
+
+    fn text(&self) -> Option<&str> {
+        Some(self)
     }
 
     fn is_missing(&self) -> bool {
