@@ -286,7 +286,7 @@ _mlserve() {
             return 0
             ;;
         mlserve__subcmd__serve)
-            opts="-p -q -v -h --config --versions --label --default --route --sticky --shadow --watch --watch-interval-ms --refuse-breaks --admin --host --port --listen --tls-cert --tls-key --quiet --token-file --admin-token-file --cors --log --baseline --drift-window --record --record-sample --record-max --record-keep --redact --max-body --max-reply --max-head --max-fields --max-url --max-connections --max-requests --timeout-s --header-timeout-s --body-timeout-s --idle-timeout-s --write-timeout-s --grace-s --compress-from --batch-size --max-batch --max-queue --batch-delay-ms --threads --intra-op --features --allow-missing-columns --set --strict --nan --missing --missing-in-strings --fill --lenient --outputs --classes --activation --threshold --top --argmax --runtime --provider --provider-library --allow-known-bad-runtime --trees --verbose --help"
+            opts="-p -q -v -h --config --versions --label --default --route --sticky --shadow --watch --watch-interval-ms --refuse-breaks --admin --host --port --listen --tls-cert --tls-key --quiet --token-file --admin-token-file --cors --log --baseline --drift-window --record --record-sample --record-max --record-keep --redact --max-body --max-reply --max-head --max-fields --max-url --max-connections --max-requests --timeout-s --header-timeout-s --body-timeout-s --idle-timeout-s --write-timeout-s --grace-s --compress-from --batch-size --max-batch --max-queue --batch-delay-ms --threads --intra-op --mem-limit --features --allow-missing-columns --set --strict --nan --missing --missing-in-strings --fill --lenient --outputs --classes --activation --threshold --top --argmax --runtime --provider --provider-library --allow-known-bad-runtime --trees --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -469,6 +469,10 @@ _mlserve() {
                     return 0
                     ;;
                 --intra-op)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mem-limit)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

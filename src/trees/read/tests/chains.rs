@@ -5,9 +5,6 @@ use super::*;
 /// A question of a chain: mode, feature, value, whether NaN is yes; what its leaf gives.
 type Link = (Mode, i32, f32, bool, f32);
 
-/// What is left: a set, and whether NaN is in it.
-type Left<'a> = (&'a [f32], bool);
-
 /// A chain of questions, each with a leaf of its own for yes (for no, where it asks for unequal), and a
 /// leaf of weight 9 at its end.
 fn chain(pair: &mut Pair, links: &[Link]) {
@@ -54,7 +51,8 @@ fn chain(pair: &mut Pair, links: &[Link]) {
 fn a_chain_of_equality_questions_is_one_question_where_its_yes_is_one() {
     use Mode::{AtMost, Equal, Unequal};
     // The links; then the sets of the questions that are left, and whether NaN is yes.
-    let cases: [(&[Link], &[Left<'_>]); 9] = [
+    type Case<'c> = (&'c [Link], &'c [(&'c [f32], bool)]);
+    let cases: [Case<'_>; 9] = [
         (
             &[
                 (Equal, 0, 40.0, false, 1.0),
