@@ -92,7 +92,6 @@ fn fixed(args: &ServeArgs) -> Vec<(&'static str, String)> {
         ("values", shown(&args.values)),
         ("predictions", shown(&args.predictions)),
         ("ONNX Runtime", shown(&args.runtime)),
-        ("the hardware", shown(&args.hardware)),
         (
             "--watch, --admin and --sticky",
             shown(&(
