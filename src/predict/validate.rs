@@ -67,6 +67,8 @@ pub(super) fn run(
     let found = folder.path().join("predictions.csv");
     options.set_output(found.clone());
     options.rules.keep = Keep::None;
+    // Where the predictions are for now is nobody's business.
+    options.quiet = true;
     "NaN".clone_into(&mut options.nan_as);
     score(&options)?;
     let comparison = compare(Rows::open(&found)?, expected, against)?;
@@ -137,7 +139,10 @@ fn columns(found: &Rows, expected: &Rows, against: &Against) -> Result<Vec<Colum
         format!(
             "no column of a prediction: expected one of {}, found {}",
             escape_controls(&names(found)),
-            escape_controls(&names(expected))
+            match expected.columns().is_empty() {
+                true => "none".to_owned(),
+                false => escape_controls(&names(expected)),
+            }
         ),
     )
     .hint("mlserve predict without --expected shows how predictions are called"))

@@ -132,6 +132,7 @@ impl Keeper {
         }
         let names: Vec<&str> = scan.found.iter().map(|found| found.name.as_str()).collect();
         kept.wishes.hosting.baselines.check(&names)?;
+        kept.wishes.check(&names)?;
         let mut change = Change::new(&keeper.registry, &mut kept);
         change.apply(&scan, Extent::Changed);
         let events = change.finish();
@@ -188,6 +189,8 @@ impl Keeper {
         if let Some(Ok(file)) = gone.map(|found| &found.file) {
             return Err(Error::usage("there is no such file").at(file.display()));
         }
+        let names: Vec<&str> = scan.found.iter().map(|found| found.name.as_str()).collect();
+        wishes.check(&names)?;
         // What would be set is tried on the versions that there will be.
         let mut planned: Vec<Entry> = Vec::new();
         for (name, found) in by_name(&scan) {
@@ -300,6 +303,30 @@ impl Wishes {
             }
         }
         Ok(scan)
+    }
+
+    /// # Errors
+    /// [`Error::Usage`] where something is set for a model that is not among `names`.
+    fn check(&self, names: &[&str]) -> Result<()> {
+        fn models<T>(typed: &[Typed<T>]) -> impl Iterator<Item = &str> {
+            typed.iter().filter_map(|typed| typed.model.as_deref())
+        }
+        let mut set = models(&self.policies)
+            .chain(models(&self.labels))
+            .chain(models(&self.defaults))
+            .chain(models(&self.shares))
+            .chain(models(&self.shadows));
+        match set.find(|model| !names.contains(model)) {
+            None => Ok(()),
+            Some(model) => {
+                let mut served = names.to_vec();
+                served.dedup();
+                Err(Error::usage(format!(
+                    "something is set for a model \"{model}\", which is not here"
+                ))
+                .hint(format!("served are: {}", served.join(", "))))
+            }
+        }
     }
 
     /// What is set for a model.

@@ -367,6 +367,15 @@ fn what_cannot_be_served_at_the_start_is_an_error() {
         assert!(error.to_string().contains(words), "{error}");
     }
     let mut wishes = store.wishes(&["a"]);
+    wishes.labels = typed("iri: stable=1", settings::labels);
+    let error = Keeper::start(wishes).err().expect("an error");
+    assert!(
+        error
+            .to_string()
+            .contains("set for a model \"iri\", which is not here"),
+        "{error}"
+    );
+    let mut wishes = store.wishes(&["a"]);
     wishes.labels = typed("stable=9", settings::labels);
     let error = Keeper::start(wishes).err().expect("an error");
     assert!(
